@@ -1,0 +1,135 @@
+"""Checks at the borders, in the words of the course and before TensorFlow's own.
+
+Each error has one form: which argument, what it must be, what came. Inside a
+``tf.function`` there are no values yet, so only shape and dtype are checked there.
+"""
+
+import math
+import numbers
+
+import numpy as np
+import tensorflow as tf
+
+
+def require(holds, name: str, expected: str, got, error=ValueError) -> None:
+    """Raise unless it holds: every message of the library has this one form."""
+    if not holds:
+        raise error(f"{name} must be {expected}, got {got}")
+
+
+def _shape_and_dtype(array) -> tuple[tuple, tf.DType]:
+    array = array if hasattr(array, "dtype") else np.asarray(array)
+    return tuple(array.shape), tf.as_dtype(array.dtype)
+
+
+def check_positive_integer(name: str, value) -> None:
+    whole = isinstance(value, numbers.Integral) and not isinstance(value, bool)
+    require(whole, name, "a positive integer", repr(value), TypeError)
+    require(value >= 1, name, "at least 1", value)
+
+
+def check_positive_number(name: str, value, below: float = math.inf) -> None:
+    if tf.is_symbolic_tensor(value):
+        return
+    number = np.ndim(value) == 0 and np.asarray(value).dtype.kind in "iuf"
+    require(number, name, "a positive number", repr(value), TypeError)
+    limit = f"between 0 and {below}" if below < math.inf else "positive and finite"
+    require(0 < value < below, name, limit, value)
+
+
+def check_seed(seed, may_be_none: bool = True) -> None:
+    if seed is None and may_be_none:
+        return
+    whole = isinstance(seed, numbers.Integral) and not isinstance(seed, bool)
+    require(whole, "seed", "a non-negative integer", repr(seed), TypeError)
+    require(seed >= 0, "seed", "a non-negative integer", seed)
+
+
+def check_callable(name: str, value) -> None:
+    require(callable(value), name, "a function", repr(value), TypeError)
+
+
+def check_choice(name: str, value, choices: tuple) -> None:
+    require(value in choices, name, f"one of {choices}", repr(value))
+
+
+def check_same_length(examples, labels, name: str = "images") -> None:
+    first, second = ((_shape_and_dtype(a)[0] or (0,))[0] for a in (examples, labels))
+    same, got = first == second, f"{first} {name} and {second} labels"
+    require(
+        same or None in (first, second), f"{name} and labels", "of the same length", got
+    )
+    require(first != 0, name, "one or more", "none")
+
+
+def check_finite(name: str, values) -> None:
+    if not tf.is_symbolic_tensor(values):
+        values = np.asarray(values)
+        require(values.dtype.kind in "fiu", name, "numbers", values.dtype, TypeError)
+        require(values.size, name, "one or more", "none")
+        wrong = values.size - np.count_nonzero(np.isfinite(values))
+        require(wrong == 0, name, "finite", f"{wrong} NaN or infinite values")
+
+
+def check_pictures(images) -> None:
+    shape, dtype = _shape_and_dtype(images)
+    expected, got = "pictures of shape (n, height, width), n > 0", f"shape {shape}"
+    require(len(shape) == 3 and 0 not in shape, "images", expected, got)
+    require(dtype == tf.uint8, "images", "uint8, 0 to 255", dtype.name, TypeError)
+
+
+def check_inputs(inputs, weights) -> None:
+    shape, dtype = _shape_and_dtype(inputs)
+    width, wanted = weights.shape[0], tf.as_dtype(weights.dtype).name
+    advice = "(to_vectors turns pictures (n, 28, 28) into vectors (n, 784))"
+    expected = f"vectors of shape (n, {width}) for a layer with {width} inputs {advice}"
+    fits = len(shape) == 2 and shape[1] == width
+    require(fits, "images", expected, f"shape {shape}")
+    expected = f"{wanted} like the weights (to_vectors scales and converts pixels)"
+    require(dtype.name == wanted, "images", expected, dtype.name, TypeError)
+
+
+def check_labels(labels, num_classes: int = 10) -> None:
+    shape, dtype = _shape_and_dtype(labels)
+    require(dtype.is_integer, "labels", "integers", dtype.name, TypeError)
+    require(len(shape) == 1, "labels", "of shape (n,)", f"shape {shape}")
+    if not tf.is_symbolic_tensor(labels):
+        labels = np.asarray(labels)
+        wrong = labels[(labels < 0) | (labels >= num_classes)]
+        require(not wrong.size, "labels", f"in 0 to {num_classes - 1}", wrong[:1])
+
+
+def check_every_digit(labels) -> None:
+    check_labels(labels)
+    is_array = isinstance(labels, np.ndarray)
+    require(is_array, "labels", "a NumPy array", type(labels).__name__, TypeError)
+    present = np.unique(labels)
+    require(len(present) == 10, "labels", "all ten digits", f"only {present}")
+
+
+def check_vectors(name: str, vectors, width: int | None = None) -> None:
+    shape, dtype = _shape_and_dtype(vectors)
+    fits = len(shape) == 2 and width in (None, shape[-1])
+    require(fits, name, f"of shape (n, {width or 'width'})", f"shape {shape}")
+    decimal = "decimal numbers (to_vectors converts pixels)"
+    require(dtype.is_floating, name, decimal, dtype.name, TypeError)
+
+
+def check_predictions(labels, predictions) -> None:
+    shape, dtype = _shape_and_dtype(predictions)
+    fits, got = len(shape) == 2 and dtype.is_floating, f"{dtype.name} of shape {shape}"
+    require(fits, "predictions", "probabilities of shape (n, classes)", got)
+    check_labels(labels, num_classes=shape[1])
+    check_same_length(predictions, labels, "predictions")
+    if not tf.is_symbolic_tensor(predictions):  # what is NaN passes: fit explains it
+        outside = np.any(
+            (np.asarray(predictions) < 0) | (np.asarray(predictions) > 1.001)
+        )
+        advice = "probabilities from 0 to 1 (is softmax the last activation?)"
+        require(not outside, "predictions", advice, "numbers outside of them")
+
+
+def check_start(start, shape: tuple[int, ...]) -> None:
+    name, given = "the initializer's values", tuple(start.shape)
+    require(given == shape, name, f"of shape {shape}", given)
+    check_finite(name, start)

@@ -1,0 +1,104 @@
+import re
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from mnist_lib import checks
+
+GOOD = {
+    "check_positive_integer": ("n", 3),
+    "check_positive_number": ("rate", 0.5),
+    "check_callable": ("activation", abs),
+    "check_choice": ("verbose", "bar", (0, 1, "bar")),
+    "check_same_length": (np.zeros((2, 3)), [0, 1]),
+    "check_finite": ("images", np.ones(3)),
+    "check_pictures": (np.zeros((2, 28, 28), "uint8"),),
+    "check_inputs": (np.zeros((2, 3), "float32"), tf.zeros((3, 4))),
+    "check_labels": ([0, 9],),
+    "check_predictions": ([0, 1], np.full((2, 2), 0.5)),
+    "check_start": (tf.zeros((2, 3)), (2, 3)),
+    "check_seed": (0,),
+    "check_every_digit": (np.arange(10),),
+    "check_vectors": ("means", np.zeros((2, 3)), 3),
+}
+BAD = {
+    "check_positive_integer": ("n", 0),
+    "check_positive_number": ("rate", float("nan")),
+    "check_callable": ("activation", "relu"),
+    "check_choice": ("verbose", 2, (0, 1, "bar")),
+    "check_same_length": (np.zeros((2, 3)), [0]),
+    "check_finite": ("images", np.array([1, np.inf])),
+    "check_pictures": (np.zeros((2, 28, 28)),),
+    "check_inputs": (np.zeros((2, 4), "float32"), tf.zeros((3, 4))),
+    "check_labels": ([0, 10],),
+    "check_predictions": ([0, 1], np.full((3, 2), 0.5)),
+    "check_start": (tf.zeros((3, 2)), (2, 3)),
+    "check_seed": (-1,),
+    "check_every_digit": (np.arange(9),),
+    "check_vectors": ("means", np.zeros((2, 3)), 4),
+}
+
+
+@pytest.mark.parametrize("name", GOOD)
+def test_good_input_passes_in_silence(name):
+    assert getattr(checks, name)(*GOOD[name]) is None
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_bad_input_says_what_must_be_and_what_came(name):
+    with pytest.raises((ValueError, TypeError)) as caught:
+        getattr(checks, name)(*BAD[name])
+    assert re.fullmatch(r"(?s).+ must be .+, got .+", str(caught.value))
+
+
+def test_every_simple_check_is_tried_with_good_and_bad_input():
+    names = {name for name in vars(checks) if name.startswith("check_")}
+    assert names == set(GOOD) == set(BAD)
+
+
+@pytest.mark.parametrize("value", [-1, np.float32("inf"), "1", True, [1.0], None])
+def test_only_positive_finite_numbers_are_rates(value):
+    with pytest.raises((ValueError, TypeError), match="rate must be"):
+        checks.check_positive_number("rate", value)
+
+
+@pytest.mark.parametrize("value", [1, np.float32(0.1), np.int64(2), tf.constant(0.1)])
+def test_numbers_of_numpy_and_tensorflow_are_numbers(value):
+    checks.check_positive_number("rate", value)
+
+
+def test_inside_a_tf_function_shapes_are_checked_and_values_are_not():
+    @tf.function
+    def check(labels, predictions, inputs, rate):
+        checks.check_predictions(labels, predictions)
+        checks.check_inputs(inputs, tf.zeros((3, 4)))
+        checks.check_finite("inputs", inputs)
+        checks.check_positive_number("rate", rate)
+        return tf.shape(labels)
+
+    labels, predictions = tf.constant([0, 99]), tf.zeros((2, 2))
+    inputs, rate = tf.fill((2, 3), np.nan), tf.constant(-1.0)
+    check(labels, predictions, inputs, rate)
+    with pytest.raises(ValueError, match="images must be vectors"):
+        check(labels, predictions, inputs[:, :2], rate)
+    with pytest.raises(TypeError, match="labels must be integers"):
+        check(tf.constant([0.0, 1.0]), predictions, inputs, rate)
+
+
+@pytest.mark.parametrize("seed", [1.5, "1", True, [1]])
+def test_only_whole_numbers_are_seeds(seed):
+    with pytest.raises(TypeError, match="seed must be a non-negative integer"):
+        checks.check_seed(seed)
+
+
+@pytest.mark.parametrize("nothing", [None, 3, "mnist.npz"])
+def test_what_has_no_length_is_no_data(nothing):
+    with pytest.raises(ValueError, match="got 0 images and 1 labels"):
+        checks.check_same_length(nothing, [0])
+
+
+def test_sums_that_softmax_has_not_seen_are_no_probabilities():
+    with pytest.raises(ValueError, match="is softmax the last activation"):
+        checks.check_predictions([0], np.array([[2.0, -1.0]]))
+    checks.check_predictions([0], np.array([[np.nan, np.nan]]))  # fit explains it

@@ -1,0 +1,68 @@
+import re
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from mnist_lib import NaiveDense, NaiveSequential, model_checks, update_weights
+
+LAYER = NaiveDense(2, 3, tf.nn.relu)
+GOOD = {
+    "check_layers_fit": ([LAYER, NaiveDense(3, 1, tf.nn.relu)],),
+    "check_model": (LAYER,),
+    "check_gradients": ([tf.zeros((2, 3))], [tf.zeros((2, 3))]),
+    "check_positions": ([(0, 1), (1, 2)], (2, 3)),
+    "check_training": (LAYER, np.zeros((4, 2), "float32"), [0, 1, 2, 0]),
+    "check_validation": (LAYER, None, None),
+    "check_finite_loss": (1.5, 0, 0),
+}
+BAD = {
+    "check_layers_fit": ([LAYER, LAYER],),
+    "check_model": (abs,),
+    "check_gradients": ([None], [tf.zeros((2, 3))]),
+    "check_positions": ([(0, 3)], (2, 3)),
+    "check_training": (LAYER, np.zeros((4, 2), "float32"), [0, 1, 3, 0]),
+    "check_validation": (LAYER, None, max),
+    "check_finite_loss": (float("inf"), 2, 7),
+}
+
+
+@pytest.mark.parametrize("name", GOOD)
+def test_good_input_passes_in_silence(name):
+    assert getattr(model_checks, name)(*GOOD[name]) is None
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_bad_input_says_what_must_be_and_what_came(name):
+    with pytest.raises((ValueError, TypeError, FloatingPointError)) as caught:
+        getattr(model_checks, name)(*BAD[name])
+    assert re.fullmatch(r"(?s).+ must be .+, got .+", str(caught.value))
+
+
+def test_every_check_is_tried_with_good_and_bad_input():
+    here = {n for n, f in vars(model_checks).items() if n.startswith("check_")
+            and f.__module__ == model_checks.__name__}  # fmt: skip
+    assert here == set(GOOD) == set(BAD)
+
+
+@pytest.mark.parametrize("layers", [["relu"], [NaiveDense], [tf.nn.relu]])
+def test_what_is_no_layer_is_named(layers):
+    with pytest.raises(ValueError, match="layers must be callable, each with a list"):
+        NaiveSequential(layers)
+
+
+def test_layers_may_come_from_a_generator():
+    model = NaiveSequential(layer for layer in [LAYER])
+    assert model.layers == [LAYER]
+
+
+def test_the_class_instead_of_a_model_is_explained():
+    with pytest.raises(ValueError, match="model must be a network with weights"):
+        model_checks.check_model(NaiveSequential)
+
+
+def test_no_weight_is_changed_when_the_gradients_do_not_fit():
+    weights = [tf.Variable(1.0), tf.Variable(2.0)]
+    with pytest.raises(ValueError, match="got 1 gradients and 2 weights"):
+        update_weights([tf.constant(1.0)], weights)
+    assert [float(weight) for weight in weights] == [1.0, 2.0]
