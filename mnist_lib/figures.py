@@ -1,0 +1,86 @@
+"""The look that all figures share: colors, sizes, grids of pictures, labels.
+
+Blue is training and correct, vermillion is test and wrong, in every figure of the
+course; dashes and markers say it again for those who see colors differently.
+"""
+
+import math
+
+import matplotlib.pyplot as plt
+import numpy as np
+
+from mnist_lib import checks
+
+BLUE, VERMILLION, GREEN, PURPLE = "#0072B2", "#D55E00", "#009E73", "#CC79A7"
+STYLES = [(BLUE, "-"), (VERMILLION, "--"), (GREEN, "-."), (PURPLE, ":")]
+WIDTH = 6.4  # inches
+
+
+def new_figure(height: float = 3.6, columns: int = 1) -> tuple[plt.Figure, plt.Axes]:
+    """Return a figure of the usual width, and its axes in a row."""
+    return plt.subplots(1, columns, figsize=(WIDTH, height), layout="constrained")
+
+
+def finished(figure: plt.Figure) -> plt.Figure:
+    """Return the figure, taken from pyplot, which would show it a second time."""
+    plt.close(figure)
+    return figure
+
+
+def image_grid(images, titles, columns: int, **style) -> plt.Figure:
+    """Lay square pictures out in rows, each under its title."""
+    checks.check_positive_integer("number of pictures", len(images))
+    checks.check_positive_integer("columns", columns)
+    rows = math.ceil(len(images) / columns)
+    titles = [""] * len(images) if titles is None else [str(title) for title in titles]
+    title_lines = max(title.count("\n") + bool(title) for title in titles)
+    size = (WIDTH, rows * (WIDTH / columns + 0.2 * title_lines))
+    figure, axes = plt.subplots(
+        rows, columns, figsize=size, squeeze=False, layout="constrained"
+    )
+    for axis in axes.flat:
+        axis.axis("off")
+    for axis, image, title in zip(axes.flat, images, titles, strict=False):
+        side = math.isqrt(np.size(image))
+        axis.imshow(np.reshape(image, (side, side)), **style)
+        axis.set_title(title, fontsize=10)
+    return figure
+
+
+def label_ends(axis, lines) -> None:
+    """Write each line's name at its end, moved apart where two would overlap."""
+    axis.figure.canvas.draw()  # fixes the limits
+    ends = []
+    for line in lines:
+        x, y = line.get_xydata()[np.isfinite(line.get_ydata())][-1]
+        ends.append((axis.transData.transform((x, y))[1], x, y, line))
+    height, previous = 15 * axis.figure.dpi / 72, -math.inf
+    for pixel, x, y, line in sorted(ends, key=lambda end: end[0]):
+        previous = max(pixel, previous + height)
+        offset = (previous - pixel) * 72 / axis.figure.dpi
+        axis.annotate(
+            line.get_label(), (x, y), (6, offset), textcoords="offset points",
+            color=line.get_color(), va="center", annotation_clip=False,
+        )  # fmt: skip
+
+
+def plot_curves(
+    curves: dict, x_label: str, y_label: str, **axis_settings
+) -> plt.Figure:
+    """Plot up to four named curves, each with its name at its end.
+
+    Args:
+        curves: For each name a pair (x values, y values).
+        x_label: What x is, with its unit.
+        y_label: What y is, with its unit.
+        **axis_settings: For ``Axes.set``, such as ``xscale="log"``.
+    """
+    checks.check_choice("number of curves", len(curves), (1, 2, 3, 4))
+    figure, axis = new_figure()
+    lines = []
+    for (name, (x, y)), (color, dash) in zip(curves.items(), STYLES, strict=False):
+        marker = "o" if len(x) <= 30 else ""
+        lines += axis.plot(x, y, dash, color=color, marker=marker, ms=4, label=name)
+    axis.set(xlabel=x_label, ylabel=y_label, **axis_settings)
+    label_ends(axis, lines)
+    return finished(figure)

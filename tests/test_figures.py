@@ -1,0 +1,51 @@
+import matplotlib.pyplot as plt
+import numpy as np
+
+from mnist_lib import figures
+
+
+def test_a_finished_figure_is_not_shown_a_second_time_by_pyplot():
+    figure = plt.figure()
+    assert figures.finished(figure) is figure
+    assert not plt.get_fignums()
+
+
+def test_a_grid_has_a_tile_for_each_image_and_hides_the_rest():
+    figure = figures.image_grid(np.zeros((7, 784)), range(7), columns=5)
+    plt.close(figure)
+    assert len(figure.axes) == 10
+    assert [axis.get_title() for axis in figure.axes[:7]] == list("0123456")
+    assert [len(axis.images) for axis in figure.axes] == [1] * 7 + [0] * 3
+    assert figure.axes[0].images[0].get_array().shape == (28, 28)
+    assert not any(axis.axison for axis in figure.axes)
+
+
+def test_names_at_the_ends_of_lines_do_not_overlap():
+    figure, axis = plt.subplots()
+    lines = [axis.plot([0, 1], [0, y], label=f"line {y}")[0] for y in (1, 1.01, 0.99)]
+    figures.label_ends(axis, lines)
+    figure.canvas.draw()
+    plt.close(figure)
+    boxes = sorted(
+        (text.get_window_extent() for text in axis.texts), key=lambda b: b.y0
+    )
+    assert {text.get_text() for text in axis.texts} == {
+        "line 1",
+        "line 1.01",
+        "line 0.99",
+    }
+    assert all(low.y1 <= high.y0 for low, high in zip(boxes, boxes[1:], strict=False))
+
+
+def contrast_on_white(color):
+    channels = np.array(plt.matplotlib.colors.to_rgb(color))
+    linear = np.where(
+        channels <= 0.04045, channels / 12.92, ((channels + 0.055) / 1.055) ** 2.4
+    )
+    return 1.05 / (linear @ [0.2126, 0.7152, 0.0722] + 0.05)
+
+
+def test_the_four_colors_stand_out_on_white_and_have_a_second_cue():
+    colors, dashes = zip(*figures.STYLES, strict=True)
+    assert all(contrast_on_white(color) >= 3 for color in colors)
+    assert len(set(colors)) == len(set(dashes)) == 4

@@ -1,0 +1,144 @@
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from mnist_lib import (
+    History,
+    Mistakes,
+    NaiveDense,
+    NaiveSequential,
+    plot_confidence,
+    plot_confusion,
+    plot_curves,
+    plot_forward,
+    plot_losses,
+    plot_misclassified,
+    plot_weights,
+    show_digits,
+)
+
+
+def titles(figure):
+    return [axis.get_title() for axis in figure.axes if axis.get_title()]
+
+
+def texts(figure):
+    return [text.get_text() for axis in figure.axes for text in axis.texts]
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_left_open():
+    yield
+    assert not plt.get_fignums()
+
+
+@pytest.mark.parametrize("shape", [(12, 28, 28), (12, 784)])
+def test_digits_are_shown_in_rows_under_their_labels(shape):
+    figure = show_digits(np.ones(shape), labels=range(12), columns=6)
+    assert titles(figure) == [str(i) for i in range(12)]
+    assert len(figure.axes) == 12
+    picture = figure.axes[0].images[0]
+    assert picture.get_cmap().name == "gray_r"
+
+
+def test_digits_need_no_labels():
+    assert titles(show_digits(np.ones((3, 784)), columns=3)) == []
+
+
+def test_all_weights_share_one_scale_around_zero():
+    weights = np.zeros((784, 3))
+    weights[5, 1], weights[6, 2] = 2.0, -3.0
+    figure = plot_weights(weights, titles=["a", "b", "c"], columns=3, label="slope")
+    pictures = [axis.images[0] for axis in figure.axes[:3]]
+    assert {picture.get_clim() for picture in pictures} == {(-3.0, 3.0)}
+    assert pictures[1].get_array()[0, 5] == 2.0
+    assert figure.axes[3].get_xlabel() == "slope"
+
+
+def test_weights_that_are_all_zero_can_be_shown():
+    assert plot_weights(np.zeros((784, 2)), columns=2).axes[0].images
+
+
+def test_mistakes_show_label_and_two_guesses():
+    images, labels = np.zeros((9, 784)), np.arange(9)
+    mistakes = Mistakes(
+        np.array([4, 7]), np.array([[9, 4], [1, 7]]), np.array([[0.9, 0.1], [0.6, 0.3]])
+    )
+    figure = plot_misclassified(images, labels, mistakes, count=5)
+    assert titles(figure) == [
+        "a 4, read as 9\n90% (4: 10%)",
+        "a 7, read as 1\n60% (7: 30%)",
+    ]
+    assert len(titles(plot_misclassified(images, labels, mistakes, count=1))) == 1
+
+
+def test_no_mistakes_are_explained():
+    nothing = Mistakes(np.zeros(0, int), np.zeros((0, 2), int), np.zeros((0, 2)))
+    with pytest.raises(ValueError, match="number of pictures must be at least 1"):
+        plot_misclassified(np.zeros((9, 784)), np.arange(9), nothing)
+
+
+def test_forward_shows_image_hidden_neurons_and_probabilities():
+    model = NaiveSequential(
+        [NaiveDense(784, 64, tf.nn.relu), NaiveDense(64, 10, tf.nn.softmax)]
+    )
+    image = np.random.default_rng(1).random((28, 28), dtype="float32")
+    figure = plot_forward(model, image)
+    assert titles(figure) == ["784 pixels", "64 hidden neurons", "10 probabilities"]
+    bars = [bar.get_width() for bar in figure.axes[2].patches]
+    assert bars == pytest.approx(model(image.reshape(1, 784)).numpy()[0])
+
+
+def test_curves_carry_their_names_units_and_styles():
+    figure = plot_curves(
+        {"one": ([1, 2], [3, 4]), "two": ([1, 2], [5, 1])},
+        "batch size", "loss (nats)", xscale="log",
+    )  # fmt: skip
+    axis = figure.axes[0]
+    assert sorted(texts(figure)) == ["one", "two"]
+    assert axis.get_xlabel() == "batch size" and axis.get_ylabel() == "loss (nats)"
+    assert axis.get_xscale() == "log"
+    assert len({line.get_color() for line in axis.lines}) == 2
+    assert len({line.get_linestyle() for line in axis.lines}) == 2
+
+
+def test_a_curve_may_end_in_nan():
+    figure = plot_curves({"diverged": ([1, 2, 3], [1.0, 2.0, np.nan])}, "x", "y")
+    assert figure.axes[0].texts[0].xy == (2, 2.0)
+
+
+def test_more_curves_than_styles_are_explained():
+    with pytest.raises(ValueError, match="number of curves must be one of"):
+        plot_curves({str(i): ([0], [0]) for i in range(5)}, "x", "y")
+
+
+def test_losses_show_every_batch_and_every_epoch():
+    history = History([3.0, 2.0, 1.5, 1.0], [8, 8, 8, 8], [2.5, 1.25], [2.0, 1.0])
+    axis = plot_losses(history).axes[0]
+    by_length = {len(line.get_ydata()): line for line in axis.lines}
+    assert by_length[4].get_ydata().tolist() == history.batch_losses
+    assert sorted(text.get_text() for text in axis.texts) == ["training", "validation"]
+    assert axis.get_ylabel() == "loss (nats)" and axis.get_ylim()[0] == 0
+    history.validation_losses.clear()
+    assert len(plot_losses(history).axes[0].texts) == 1
+
+
+def test_confusion_shows_every_count():
+    counts = np.arange(100).reshape(10, 10)
+    figure = plot_confusion(counts)
+    assert texts(figure) == [str(i) for i in range(100)]
+    assert figure.axes[0].get_ylabel() == "label"
+    assert not np.diag(figure.axes[0].images[0].get_array()).any()
+
+
+def test_confidence_counts_correct_and_wrong_apart():
+    labels = np.array([0, 1, 1])
+    predictions = np.array([[0.9, 0.1], [0.2, 0.8], [0.7, 0.3]])
+    figure = plot_confidence(labels, predictions, bins=10)
+    heights = [np.diff(p.get_path().vertices[:, 1]).clip(0).sum() for p in
+               figure.axes[0].patches]  # fmt: skip
+    assert len(figure.axes[0].patches) == 2
+    assert all(height > 0 for height in heights)
+    labels = [text.get_text() for text in figure.axes[0].get_legend().get_texts()]
+    assert labels == ["correct", "wrong"]
