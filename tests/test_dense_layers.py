@@ -1,0 +1,155 @@
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from mnist_lib import NaiveDense, NaiveSequential, uniform_start
+
+
+def test_layer_turns_a_batch_into_one_row_of_outputs_for_each_example():
+    layer = NaiveDense(784, 512, tf.nn.relu)
+    outputs = layer(np.zeros((128, 784), "float32"))
+    assert outputs.shape == (128, 512)
+    assert outputs.dtype == tf.float32
+
+
+def test_layer_computes_the_formula_worked_out_by_hand():
+    layer = NaiveDense(2, 2, tf.nn.relu)
+    layer.W.assign([[1.0, -1.0], [2.0, 0.5]])
+    layer.b.assign([0.5, -3.0])
+    # 1*1 + 2*2 + 0.5 = 5.5; 1*(-1) + 2*0.5 - 3 = -3, which relu cuts off at 0
+    assert layer(np.array([[1.0, 2.0]], "float32")).numpy().tolist() == [[5.5, 0.0]]
+
+
+def test_weights_start_uniform_from_0_to_a_tenth_and_biases_at_0():
+    layer = NaiveDense(784, 512, tf.nn.relu)
+    start = layer.W.numpy()
+    assert isinstance(layer.W, tf.Variable) and isinstance(layer.b, tf.Variable)
+    assert layer.W.dtype == layer.b.dtype == tf.float32
+    assert start.min() >= 0 and start.max() < 0.1
+    assert start.mean() == pytest.approx(0.05, abs=0.001)
+    assert start.std() == pytest.approx(0.1 / 12**0.5, abs=0.001)
+    assert not layer.b.numpy().any()
+
+
+def test_same_seed_gives_the_same_start():
+    starts = []
+    for _ in range(2):
+        tf.random.set_seed(3)
+        starts.append(uniform_start((4, 5)).numpy())
+    assert np.array_equal(*starts)
+
+
+def test_another_initializer_is_used():
+    layer = NaiveDense(3, 4, tf.nn.relu, initializer=tf.ones)
+    assert (layer.W.numpy() == 1).all()
+    glorot = keras.initializers.GlorotUniform(seed=1)
+    assert NaiveDense(3, 4, tf.nn.relu, glorot).W.numpy().min() < 0
+
+
+def test_softmax_rows_sum_to_1(source_model, random):
+    probabilities = source_model(random.random((5, 784), dtype="float32"))
+    assert probabilities.shape == (5, 10)
+    assert probabilities.numpy().sum(axis=1) == pytest.approx(np.ones(5), abs=1e-6)
+
+
+def test_model_calls_its_layers_in_order(small_model, random):
+    images = random.random((4, 6), dtype="float32")
+    first, second = small_model.layers
+    assert np.array_equal(small_model(images), second(first(images)))
+
+
+def test_model_lists_the_weights_in_order(small_model):
+    first, second = small_model.layers
+    expected = [first.W, first.b, second.W, second.b]
+    assert all(a is b for a, b in zip(small_model.weights, expected, strict=True))
+
+
+def test_layer_agrees_with_keras(random):
+    images = random.random((128, 784), dtype="float32")
+    layer = NaiveDense(784, 512, tf.nn.relu, keras.initializers.GlorotUniform(seed=1))
+    layer.b.assign(random.standard_normal(512))
+    keras_layer = keras.layers.Dense(512, activation="relu")
+    keras_layer.build((None, 784))
+    keras_layer.set_weights([weight.numpy() for weight in layer.weights])
+    difference = np.abs(layer(images) - keras_layer(images))
+    assert difference.max() <= 1e-5
+
+
+def test_printing_shows_sizes_and_activations(source_model):
+    assert repr(source_model) == (
+        "NaiveSequential([NaiveDense(784, 512, relu), NaiveDense(512, 10, softmax)])"
+    )
+
+
+def test_summary_counts_the_weights(source_model, capsys):
+    source_model.summary()
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[-1] for line in lines] == ["401,920", "5,130", "407,050"]
+    assert "(784, 512) (512,)" in lines[0]
+
+
+def test_layer_works_inside_a_tf_function(small_model, random):
+    images = random.random((4, 6), dtype="float32")
+    compiled = tf.function(lambda x: small_model(x))
+    assert compiled(images).numpy() == pytest.approx(small_model(images).numpy())
+
+
+@pytest.mark.parametrize(
+    ("shape", "dtype", "error", "words"),
+    [
+        ((5, 28, 28), "float32", ValueError, r"\(5, 28, 28\)"),
+        ((784,), "float32", ValueError, r"vectors of shape \(n, 784\)"),
+        ((5, 783), "float32", ValueError, r"got shape \(5, 783\)"),
+        ((5, 784), "uint8", TypeError, "images must be float32.*got uint8"),
+        ((5, 784), "float64", TypeError, "images must be float32.*got float64"),
+    ],
+)
+def test_wrong_inputs_are_explained(source_model, shape, dtype, error, words):
+    with pytest.raises(error, match=words):
+        source_model(np.zeros(shape, dtype))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "words"),
+    [
+        ((0, 3, tf.nn.relu), ValueError, "input_size must be at least 1, got 0"),
+        ((3, -1, tf.nn.relu), ValueError, "output_size must be at least 1, got -1"),
+        ((3, 2.0, tf.nn.relu), TypeError, "output_size must be a positive integer"),
+        ((3, True, tf.nn.relu), TypeError, "output_size must be a positive integer"),
+        ((3, 2, "relu"), TypeError, "activation must be a function, got 'relu'"),
+        ((3, 2, tf.nn.relu, 0.1), TypeError, "initializer must be a function"),
+        (
+            (3, 2, tf.nn.relu, lambda shape: tf.zeros((2, 3))),
+            ValueError,
+            r"of shape \(3, 2\), got \(2, 3\)",
+        ),
+        (
+            (3, 2, tf.nn.relu, lambda shape: tf.fill(shape, np.nan)),
+            ValueError,
+            "must be finite",
+        ),
+    ],
+)
+def test_wrong_layers_are_explained(arguments, error, words):
+    with pytest.raises(error, match=words):
+        NaiveDense(*arguments)
+
+
+def test_layers_that_do_not_fit_are_explained():
+    layers = [NaiveDense(784, 512, tf.nn.relu), NaiveDense(500, 10, tf.nn.softmax)]
+    with pytest.raises(ValueError, match="layer 1 must be 512.*got 500"):
+        NaiveSequential(layers)
+    with pytest.raises(ValueError, match="layers must be one or more"):
+        NaiveSequential([])
+
+
+def test_any_callable_with_weights_can_be_a_layer():
+    class Halve:
+        weights = []
+
+        def __call__(self, x):
+            return x / 2
+
+    model = NaiveSequential([Halve(), NaiveDense(2, 1, tf.nn.relu, tf.ones)])
+    assert model(np.ones((1, 2), "float32")).numpy().tolist() == [[1.0]]
