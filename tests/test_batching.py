@@ -1,0 +1,126 @@
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from mnist_lib import BatchGenerator
+
+
+@pytest.fixture
+def data():
+    labels = (np.arange(10) % 10).astype("uint8")
+    return np.arange(10, dtype="float32")[:, None] * np.ones(3, "float32"), labels
+
+
+def first_column(generator):
+    return [int(x) for images, _ in generator for x in images[:, 0]]
+
+
+def test_an_epoch_of_mnist_ends_with_a_short_batch_of_96():
+    generator = BatchGenerator(np.zeros((60000, 1)), np.zeros(60000, "uint8"))
+    sizes = [len(labels) for _, labels in generator]
+    assert generator.num_batches == len(generator) == len(sizes) == 469
+    assert sizes == [128] * 468 + [96]
+
+
+@pytest.mark.parametrize(("batch_size", "expected"), [(1, 10), (3, 4), (5, 2), (99, 1)])
+def test_number_of_batches_follows_the_batch_size(data, batch_size, expected):
+    generator = BatchGenerator(*data, batch_size)
+    assert generator.num_batches == expected
+    assert len(list(generator)) == expected
+
+
+def test_next_hands_out_slices_in_order_with_shape_and_dtype(data):
+    generator = BatchGenerator(*data, batch_size=4)
+    images, labels = generator.next()
+    assert images.shape == (4, 3) and images.dtype == np.float32
+    assert labels.shape == (4,) and labels.dtype == np.uint8
+    assert labels.tolist() == [0, 1, 2, 3]
+    assert generator.next()[1].tolist() == [4, 5, 6, 7]
+    assert generator.next()[1].tolist() == [8, 9]
+
+
+def test_after_the_last_batch_next_stops_instead_of_giving_nothing(data):
+    generator = BatchGenerator(*data, batch_size=10)
+    generator.next()
+    with pytest.raises(StopIteration):
+        generator.next()
+
+
+def test_a_second_loop_starts_over(data):
+    generator = BatchGenerator(*data, batch_size=4)
+    generator.next()
+    assert first_column(generator) == first_column(generator) == list(range(10))
+
+
+def test_restart_goes_back_to_the_first_batch(data):
+    generator = BatchGenerator(*data, batch_size=4)
+    generator.next()
+    generator.restart()
+    assert generator.next()[1].tolist() == [0, 1, 2, 3]
+
+
+def test_shuffled_epochs_hold_each_example_once_and_keep_its_label(data):
+    generator = BatchGenerator(*data, batch_size=4, shuffle=True, seed=1)
+    epochs = []
+    for _ in range(3):
+        pairs = [(x[0], y) for batch in generator for x, y in zip(*batch, strict=True)]
+        assert all(x == y for x, y in pairs)
+        epochs.append([int(y) for _, y in pairs])
+    assert all(sorted(epoch) == list(range(10)) for epoch in epochs)
+    assert len({tuple(epoch) for epoch in epochs}) == 3
+
+
+def test_the_seed_fixes_the_orders(data):
+    def orders(seed):
+        generator = BatchGenerator(*data, 4, shuffle=True, seed=seed)
+        return [first_column(generator) for _ in range(2)]
+
+    assert orders(1) == orders(1)
+    assert orders(1) != orders(2)
+
+
+def test_a_batch_is_a_copy_that_may_be_changed(data):
+    images, _ = BatchGenerator(*data, batch_size=4).next()
+    images += 1
+    assert data[0][0, 0] == 0
+
+
+def test_tensors_and_lists_can_be_batched(data):
+    tensors = BatchGenerator(tf.constant(data[0]), tf.constant(data[1]), 4)
+    assert first_column(tensors) == list(range(10))
+    assert BatchGenerator([[1.0], [2.0]], [0, 1], 1).next()[1].tolist() == [0]
+
+
+@pytest.mark.parametrize(
+    ("batch_size", "error", "words"),
+    [
+        (0, ValueError, "batch_size must be at least 1, got 0"),
+        (-8, ValueError, "batch_size must be at least 1, got -8"),
+        (1.5, TypeError, "batch_size must be a positive integer, got 1.5"),
+        ("8", TypeError, "batch_size must be a positive integer, got '8'"),
+    ],
+)
+def test_wrong_batch_sizes_are_explained(data, batch_size, error, words):
+    with pytest.raises(error, match=words):
+        BatchGenerator(*data, batch_size)
+
+
+def test_different_lengths_and_empty_data_are_explained(data):
+    images, labels = data
+    with pytest.raises(
+        ValueError, match="of the same length, got 10 images and 9 labels"
+    ):
+        BatchGenerator(images, labels[:-1])
+    with pytest.raises(ValueError, match="images must be one or more, got none"):
+        BatchGenerator(images[:0], labels[:0])
+
+
+def test_a_small_numpy_integer_is_a_batch_size_like_any_other(data):
+    images, labels = (np.concatenate([part] * 30) for part in data)
+    generator = BatchGenerator(images, labels, np.uint8(200))
+    assert [len(y) for _, y in generator] == [200, 100]
+
+
+def test_wrong_seeds_are_explained(data):
+    with pytest.raises(ValueError, match="seed must be a non-negative integer, got -1"):
+        BatchGenerator(*data, seed=-1)
