@@ -1,0 +1,134 @@
+"""From predictions to gradients: which way does each weight lower the loss?
+
+The loss is one number that says how wrong the predictions are. A gradient has
+the shape of a weight and holds the slope of the loss along every entry.
+TensorFlow's tape computes it exactly; finite differences compute it slowly, by
+trying, and so can test the tape.
+"""
+
+import copy
+from collections.abc import Callable
+
+import numpy as np
+import tensorflow as tf
+
+from mnist_lib import checks, model_checks
+
+__all__ = ["average_loss", "in_float64", "loss_and_gradients", "numerical_gradient"]
+
+# log(0) is minus infinity. Keras cuts probabilities off at the same place.
+SMALLEST_PROBABILITY = 1e-7
+
+
+def average_loss(labels, predictions) -> tf.Tensor:
+    """Compute the mean cross-entropy: ``mean(-log(probability of the label))``.
+
+    Probabilities below 1e-7 count as 1e-7, so one example costs at most 16.1.
+
+    Args:
+        labels: Integers of shape (n,).
+        predictions: Probabilities of shape (n, classes), each row summing to 1.
+
+    Returns:
+        Scalar tensor of the dtype of ``predictions``, in nats, 0 or above.
+
+    Raises:
+        TypeError: ``labels`` are not integers.
+        ValueError: A label is not a class, or lengths or shapes do not fit.
+
+    Source: F. Chollet, *Deep Learning with Python*, 2nd edition, section 2.5.2,
+    with ``keras.losses.sparse_categorical_crossentropy``.
+    """
+    checks.check_predictions(labels, predictions)
+    columns = tf.cast(labels, tf.int32)
+    probabilities = tf.gather(predictions, columns, axis=1, batch_dims=1)
+    losses = -tf.math.log(tf.maximum(probabilities, SMALLEST_PROBABILITY))
+    return tf.reduce_mean(losses)
+
+
+def loss_and_gradients(model, images, labels) -> tuple[tf.Tensor, list[tf.Tensor]]:
+    """Compute the average loss and its gradient for each of the model's weights.
+
+    Args:
+        model: Callable with a list ``weights``, such as ``NaiveSequential``.
+        images: Vectors of shape (n, width of the first layer), float32.
+        labels: Integers of shape (n,).
+
+    Returns:
+        The loss, a scalar in nats, and a list of gradients, each with the shape
+        and dtype of its weight, in nats per unit of the weight.
+
+    Raises:
+        ValueError: The model has no weights, or shapes or lengths do not fit.
+        TypeError: ``images`` are not float32 or ``labels`` not integers.
+
+    Source: F. Chollet, *Deep Learning with Python*, 2nd edition, section 2.5.2.
+    """
+    model_checks.check_model(model)
+    checks.check_same_length(images, labels)
+    with tf.GradientTape() as tape:
+        predictions = model(images)
+        loss = average_loss(labels, predictions)
+    return loss, tape.gradient(loss, model.weights)
+
+
+def in_float64(model) -> Callable:
+    """Return a copy of the model whose weights are float64.
+
+    Args:
+        model: ``NaiveSequential`` or a single layer.
+
+    Returns:
+        A model of the same kind that shares nothing with the first.
+    """
+    twin = copy.deepcopy(model)
+    for layer in getattr(twin, "layers", [twin]):
+        for name, value in vars(layer).items():
+            if isinstance(value, tf.Variable):
+                setattr(layer, name, tf.Variable(tf.cast(value, tf.float64)))
+    return twin
+
+
+def numerical_gradient(
+    model, images, labels, weight: int = 0, positions=None, step: float = 1e-6
+) -> np.ndarray:
+    """Estimate a gradient by central differences: ``(L(w + h) - L(w - h)) / 2h``.
+
+    Everything is computed in float64 on a copy, so the model stays as it is. The
+    loss is computed twice for each entry: meant for small networks, or for a few
+    positions of a large one.
+
+    Args:
+        model: ``NaiveSequential`` or a single layer.
+        images: Vectors of shape (n, width of the first layer).
+        labels: Integers of shape (n,).
+        weight: Which of ``model.weights``, from 0.
+        positions: List of index tuples into that weight, or None for all entries.
+        step: The step h, positive. A smaller one crosses fewer of relu's kinks, a
+            larger one loses fewer digits in the difference.
+
+    Returns:
+        float64 array of the weight's shape, or of shape (number of positions,).
+
+    Raises:
+        ValueError: ``step`` is not positive and finite, there is no such weight
+            or position, or the data do not fit the model.
+    """
+    model_checks.check_model(model)
+    checks.check_positive_number("step", step)
+    checks.check_choice("weight", weight, tuple(range(len(model.weights))))
+    twin = in_float64(model)
+    images = tf.cast(images, tf.float64)
+    variable = twin.weights[weight]
+    start = variable.numpy()
+
+    def loss_at(position, shift):
+        moved = start.copy()
+        moved[tuple(position)] += shift
+        variable.assign(moved)
+        return average_loss(labels, twin(images)).numpy()
+
+    chosen = list(np.ndindex(start.shape) if positions is None else positions)
+    model_checks.check_positions(chosen, start.shape)
+    slopes = [(loss_at(p, step) - loss_at(p, -step)) / (2 * step) for p in chosen]
+    return np.reshape(slopes, start.shape if positions is None else -1)

@@ -1,0 +1,198 @@
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from mnist_lib import (
+    NaiveDense,
+    NaiveSequential,
+    average_loss,
+    in_float64,
+    loss_and_gradients,
+    numerical_gradient,
+)
+
+
+def largest_relative_error(a, b):
+    return np.max(np.abs(a - b) / np.maximum(np.maximum(np.abs(a), np.abs(b)), 1e-5))
+
+
+def test_loss_worked_out_by_hand():
+    predictions = np.array([[0.5, 0.5], [0.75, 0.25]], "float32")
+    loss = average_loss(np.array([0, 1]), predictions)
+    assert loss.shape == () and loss.dtype == tf.float32
+    assert float(loss) == pytest.approx((np.log(2) + np.log(4)) / 2, rel=1e-6)
+
+
+def test_guessing_among_ten_costs_the_logarithm_of_ten():
+    loss = average_loss(np.arange(10), np.full((10, 10), 0.1, "float32"))
+    assert float(loss) == pytest.approx(2.302585, abs=1e-6)
+
+
+def test_loss_is_finite_at_probability_0_and_0_at_probability_1():
+    predictions = np.array([[0.0, 1.0]], "float32")
+    assert float(average_loss([0], predictions)) == pytest.approx(-np.log(1e-7))
+    assert float(average_loss([1], predictions)) == 0
+
+
+def test_gradient_is_finite_at_probability_0():
+    weight = tf.Variable([[0.0, 200.0]])
+    with tf.GradientTape() as tape:
+        loss = average_loss([0], tf.nn.softmax(weight))
+    assert np.isfinite(tape.gradient(loss, weight)).all()
+
+
+def test_loss_agrees_with_keras(random):
+    predictions = tf.nn.softmax(random.standard_normal((50, 10)).astype("float32"))
+    labels = random.integers(0, 10, 50).astype("uint8")
+    theirs = keras.losses.sparse_categorical_crossentropy(labels, predictions)
+    ours = average_loss(labels, predictions)
+    assert float(ours) == pytest.approx(float(tf.reduce_mean(theirs)), abs=1e-5)
+
+
+def test_one_gradient_for_each_weight_in_its_shape(small_model, small_data):
+    loss, gradients = loss_and_gradients(small_model, *small_data)
+    assert loss.shape == ()
+    pairs = list(zip(gradients, small_model.weights, strict=True))
+    assert all(gradient.shape == weight.shape for gradient, weight in pairs)
+    assert all(gradient.dtype == tf.float32 for gradient in gradients)
+
+
+@pytest.mark.parametrize("weight", range(4))
+def test_tape_and_finite_differences_agree(small_model, small_data, weight):
+    images, labels = small_data
+    twin = in_float64(small_model)
+    _, gradients = loss_and_gradients(twin, images.astype("float64"), labels)
+    numerical = numerical_gradient(small_model, images, labels, weight)
+    assert numerical.shape == small_model.weights[weight].shape
+    assert numerical.dtype == np.float64
+    assert largest_relative_error(gradients[weight].numpy(), numerical) <= 1e-4
+
+
+def test_gradient_of_softmax_and_loss_is_prediction_minus_label(random):
+    images = random.random((8, 6), dtype="float32")
+    labels = random.integers(0, 3, 8)
+    model = NaiveSequential([NaiveDense(6, 3, tf.nn.softmax)])
+    _, (_, by_tape) = loss_and_gradients(model, images, labels)
+    by_hand = np.mean(model(images) - np.eye(3)[labels], axis=0)
+    assert by_tape.numpy() == pytest.approx(by_hand, abs=1e-6)
+
+
+def test_positions_choose_entries(small_model, small_data):
+    everything = numerical_gradient(small_model, *small_data, weight=2)
+    chosen = numerical_gradient(
+        small_model, *small_data, weight=2, positions=[(0, 1), (4, 2)]
+    )
+    assert chosen == pytest.approx([everything[0, 1], everything[4, 2]])
+    as_rows = np.array([[0, 1], [4, 2]])
+    again = numerical_gradient(small_model, *small_data, weight=2, positions=as_rows)
+    assert np.array_equal(chosen, again)
+
+
+def test_the_step_matters_and_the_model_stays_as_it_is(small_model, small_data):
+    before = [weight.numpy() for weight in small_model.weights]
+    fine = numerical_gradient(small_model, *small_data, weight=3, step=1e-5)
+    coarse = numerical_gradient(small_model, *small_data, weight=3, step=1.0)
+    assert np.abs(fine - coarse).max() > 1e-3
+    for old, weight in zip(before, small_model.weights, strict=True):
+        assert np.array_equal(old, weight)
+
+
+def test_float64_copy_computes_the_same_and_shares_nothing(small_model, small_data):
+    images, _ = small_data
+    twin = in_float64(small_model)
+    assert all(weight.dtype == tf.float64 for weight in twin.weights)
+    ours = small_model(images).numpy()
+    assert twin(images.astype("float64")).numpy() == pytest.approx(ours, abs=1e-6)
+    twin.weights[0].assign_add(tf.ones_like(twin.weights[0]))
+    assert np.array_equal(ours, small_model(images))
+
+
+def test_gradients_agree_with_keras(random):
+    start = keras.initializers.GlorotUniform(seed=1)  # no probability near 0
+    model = NaiveSequential(
+        [
+            NaiveDense(784, 512, tf.nn.relu, start),
+            NaiveDense(512, 10, tf.nn.softmax, start),
+        ]
+    )
+    images = random.random((128, 784), dtype="float32")
+    labels = random.integers(0, 10, 128)
+    theirs = keras.Sequential(
+        [
+            keras.Input((784,)),
+            keras.layers.Dense(512, activation="relu"),
+            keras.layers.Dense(10, activation="softmax"),
+        ]
+    )
+    theirs.set_weights([weight.numpy() for weight in model.weights])
+    with tf.GradientTape() as tape:
+        losses = keras.losses.sparse_categorical_crossentropy(labels, theirs(images))
+        their_loss = tf.reduce_mean(losses)
+    their_gradients = tape.gradient(their_loss, theirs.trainable_weights)
+    loss, gradients = loss_and_gradients(model, images, labels)
+    assert float(loss) == pytest.approx(float(their_loss), abs=1e-5)
+    for ours, expected in zip(gradients, their_gradients, strict=True):
+        assert np.abs(ours - expected).max() <= 1e-5
+
+
+@pytest.mark.mnist
+def test_tape_and_finite_differences_agree_on_mnist(mnist, random):
+    images, labels = mnist[0][:32], mnist[1][:32]
+    start = keras.initializers.GlorotUniform(seed=1)
+    model = NaiveSequential(
+        [NaiveDense(784, 512, tf.nn.relu, start), NaiveDense(512, 10, tf.nn.softmax)]
+    )
+    twin = in_float64(model)
+    _, gradients = loss_and_gradients(twin, images.astype("float64"), labels)
+    for weight, gradient in enumerate(gradients):
+        size = tf.size(gradient).numpy()
+        flat = random.choice(size, min(size, 10), replace=False)
+        positions = list(zip(*np.unravel_index(flat, gradient.shape), strict=True))
+        numerical = numerical_gradient(model, images, labels, weight, positions)
+        exact = np.array([gradient.numpy()[position] for position in positions])
+        assert largest_relative_error(exact, numerical) <= 1e-4
+
+
+@pytest.mark.parametrize(
+    ("labels", "error", "words"),
+    [
+        ([0, 3], ValueError, "labels must be in 0 to 2, got"),
+        ([-1, 0], ValueError, "labels must be in 0 to 2, got"),
+        ([0.0, 1.0], TypeError, "labels must be integers, got float64"),
+        ([[0], [1]], ValueError, r"labels must be of shape \(n,\)"),
+        ([0], ValueError, "of the same length"),
+    ],
+)
+def test_wrong_labels_are_explained(small_model, small_data, labels, error, words):
+    with pytest.raises(error, match=words):
+        loss_and_gradients(small_model, small_data[0][:2], np.array(labels))
+    with pytest.raises(error, match=words):
+        average_loss(np.array(labels), np.full((2, 3), 1 / 3, "float32"))
+
+
+def test_wrong_predictions_are_explained():
+    with pytest.raises(ValueError, match="predictions must be probabilities of shape"):
+        average_loss([0, 1], np.array([0.5, 0.5]))
+    with pytest.raises(ValueError, match="predictions must be one or more, got none"):
+        average_loss(np.zeros(0, int), np.zeros((0, 3), "float32"))
+
+
+def test_a_model_without_weights_is_explained(small_data):
+    with pytest.raises(ValueError, match="model must be a network with weights"):
+        loss_and_gradients(lambda images: images, *small_data)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({"weight": 4}, "weight must be one of"),
+        ({"step": 0.0}, "step must be positive and finite, got 0.0"),
+        ({"step": np.inf}, "step must be positive and finite, got inf"),
+        ({"positions": [(9, 9)]}, r"positions must be in shape \(6, 5\)"),
+        ({"positions": [(1,)]}, r"positions must be in shape \(6, 5\)"),
+    ],
+)
+def test_wrong_arguments_are_explained(small_model, small_data, arguments, words):
+    with pytest.raises(ValueError, match=words):
+        numerical_gradient(small_model, *small_data, **arguments)
