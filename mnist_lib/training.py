@@ -1,0 +1,150 @@
+"""From gradients to trained weights: many small steps downhill.
+
+    batch → predictions → loss → gradients → changed weights → next batch
+
+Source: F. Chollet, *Deep Learning with Python*, 2nd edition, sections 2.5.2 and 2.5.3.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+import tensorflow as tf
+from tqdm import tqdm
+
+from mnist_lib import checks, model_checks
+from mnist_lib.batching import BatchGenerator
+from mnist_lib.gradient_tape import average_loss, loss_and_gradients
+
+__all__ = ["History", "fit", "one_training_step", "update_weights"]
+
+
+def update_weights(gradients, weights, learning_rate: float = 1e-3) -> None:
+    """Step against the gradient, in place: ``w ← w - learning_rate * gradient``.
+
+    Args:
+        gradients: List of tensors, one for each weight, of the weight's shape.
+        weights: List of as many ``tf.Variable``.
+        learning_rate: Positive number, the length of the step.
+    """
+    checks.check_positive_number("learning_rate", learning_rate)
+    model_checks.check_gradients(gradients, weights)
+    for gradient, weight in zip(gradients, weights, strict=True):
+        weight.assign_sub(learning_rate * gradient)
+
+
+def one_training_step(
+    model, images_batch, labels_batch, learning_rate: float = 1e-3
+) -> tf.Tensor:
+    """Take one step of gradient descent on one batch.
+
+    Args:
+        model: Callable with a list ``weights``; they are changed in place.
+        images_batch: Vectors of shape (n, width of the first layer), float32.
+        labels_batch: Integers of shape (n,).
+        learning_rate: Positive number, the length of the step.
+
+    Returns:
+        The batch's average loss before the step, a scalar tensor in nats.
+    """
+    loss, gradients = loss_and_gradients(model, images_batch, labels_batch)
+    update_weights(gradients, model.weights, learning_rate)
+    return loss
+
+
+@dataclass
+class History:
+    """What happened during training, in the order in which it happened.
+
+    Losses are means over examples, in nats.
+    """
+
+    batch_losses: list[float] = field(default_factory=list)  #: before each step
+    batch_sizes: list[int] = field(default_factory=list)  #: examples in each batch
+    epoch_losses: list[float] = field(default_factory=list)  #: over each epoch
+    validation_losses: list[float] = field(default_factory=list)  #: after each epoch
+    validation_metrics: list[float] = field(default_factory=list)  #: after each epoch
+
+    def add_batch(self, loss, size: int) -> None:
+        """Add the loss of a batch of ``size`` examples."""
+        self.batch_losses.append(float(loss))
+        self.batch_sizes.append(size)
+
+    def add_epoch(self, num_batches: int) -> None:
+        """Add the mean over the examples of the last ``num_batches`` batches."""
+        losses = self.batch_losses[-num_batches:]
+        sizes = self.batch_sizes[-num_batches:]
+        self.epoch_losses.append(float(np.average(losses, weights=sizes)))
+
+    def add_validation(self, model, validation_data, metric: Callable | None) -> str:
+        """Measure the loss and the metric on validation data; return them as text."""
+        images, labels = validation_data
+        predictions = model(images)
+        self.validation_losses.append(float(average_loss(labels, predictions)))
+        line = f"validation loss: {self.validation_losses[-1]:.2f}"
+        if metric is None:
+            return line
+        self.validation_metrics.append(float(metric(labels, predictions)))
+        name = getattr(metric, "__name__", "metric")
+        return f"{line}, {name}: {self.validation_metrics[-1]:.4f}"
+
+
+def fit(
+    model,
+    images,
+    labels,
+    epochs: int,
+    batch_size: int = 128,
+    learning_rate: float = 1e-3,
+    shuffle: bool = False,
+    seed: int | None = None,
+    validation_data: tuple | None = None,
+    metric: Callable | None = None,
+    verbose: int | str = 1,
+) -> History:
+    """Train the model by plain stochastic gradient descent.
+
+    Args:
+        model: Callable with a list ``weights``; they are changed in place.
+        images: Vectors of shape (n, width of the first layer), float32, finite.
+        labels: Integers of shape (n,).
+        epochs: Times that every example is used, at least 1.
+        batch_size: Examples per step.
+        learning_rate: Positive number, the length of a step.
+        shuffle: Draw a new order of the examples for every epoch.
+        seed: Integer that fixes those orders, or None.
+        validation_data: Pair (images, labels) to measure after every epoch.
+        metric: Function of (labels, predictions) to measure too, like ``accuracy``.
+        verbose: 1 prints every 100th batch's loss, "bar" shows a bar, 0 nothing.
+
+    Returns:
+        ``History`` with every batch's loss and each epoch's figures.
+
+    Raises:
+        ValueError, TypeError: An argument is out of range, or does not fit others.
+        FloatingPointError: The loss is no longer finite.
+    """
+    model_checks.check_training(model, images, labels)
+    checks.check_positive_integer("epochs", epochs)
+    checks.check_positive_number("learning_rate", learning_rate)
+    model_checks.check_validation(model, validation_data, metric)
+    checks.check_choice("verbose", verbose, (0, 1, "bar"))
+    generator = BatchGenerator(images, labels, batch_size, shuffle, seed)
+    history = History()
+    for epoch in range(epochs):
+        if verbose == 1:
+            print(f"Epoch {epoch}")
+        batches = tqdm(generator, f"Epoch {epoch}", disable=verbose != "bar")
+        for batch, (images_batch, labels_batch) in enumerate(batches):
+            loss = one_training_step(model, images_batch, labels_batch, learning_rate)
+            model_checks.check_finite_loss(float(loss), epoch, batch)
+            history.add_batch(loss, len(labels_batch))
+            batches.set_postfix(loss=f"{loss:.2f}")
+            if verbose == 1 and batch % 100 == 0:
+                print(f"loss at batch {batch}: {loss:.2f}")
+        history.add_epoch(generator.num_batches)
+        if validation_data is not None:
+            line = history.add_validation(model, validation_data, metric)
+            if verbose:
+                print(line)
+    return history

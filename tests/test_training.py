@@ -1,0 +1,257 @@
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from mnist_lib import (
+    History,
+    NaiveDense,
+    NaiveSequential,
+    accuracy,
+    average_loss,
+    fit,
+    loss_and_gradients,
+    one_training_step,
+    predict,
+    update_weights,
+)
+
+
+def copies(weights):
+    return [weight.numpy().copy() for weight in weights]
+
+
+def make_small_model(seed=7):
+    tf.random.set_seed(seed)
+    return NaiveSequential(
+        [NaiveDense(6, 5, tf.nn.tanh), NaiveDense(5, 3, tf.nn.softmax)]
+    )
+
+
+def test_update_steps_against_the_gradient():
+    weight = tf.Variable([1.0, 2.0])
+    update_weights([tf.constant([0.5, -4.0])], [weight], learning_rate=0.1)
+    assert weight.numpy() == pytest.approx([0.95, 2.4])
+
+
+def test_update_takes_the_source_s_learning_rate_by_default():
+    weight = tf.Variable(0.0)
+    update_weights([tf.constant(1.0)], [weight])
+    assert float(weight) == pytest.approx(-1e-3)
+
+
+def test_one_step_returns_the_loss_before_it_and_lowers_it(small_model, small_data):
+    before, _ = loss_and_gradients(small_model, *small_data)
+    returned = one_training_step(small_model, *small_data, learning_rate=0.1)
+    after, _ = loss_and_gradients(small_model, *small_data)
+    assert float(returned) == pytest.approx(float(before))
+    assert float(after) < float(before)
+
+
+def test_one_step_agrees_with_keras(random):
+    images = random.random((128, 784), dtype="float32")
+    labels = random.integers(0, 10, 128)
+    start = keras.initializers.GlorotUniform(seed=1)
+    model = NaiveSequential(
+        [
+            NaiveDense(784, 512, tf.nn.relu, start),
+            NaiveDense(512, 10, tf.nn.softmax, start),
+        ]
+    )
+    theirs = keras.Sequential(
+        [
+            keras.Input((784,)),
+            keras.layers.Dense(512, activation="relu"),
+            keras.layers.Dense(10, activation="softmax"),
+        ]
+    )
+    theirs.set_weights(copies(model.weights))
+    theirs.compile(keras.optimizers.SGD(0.1), "sparse_categorical_crossentropy")
+    theirs.train_on_batch(images, labels)
+    one_training_step(model, images, labels, learning_rate=0.1)
+    for ours, expected in zip(model.weights, theirs.get_weights(), strict=True):
+        assert np.abs(ours - expected).max() <= 1e-5
+
+
+def test_training_lowers_the_loss_and_learns(small_model, small_data):
+    history = fit(
+        small_model, *small_data, 300, batch_size=10, learning_rate=0.3, verbose=0
+    )
+    assert history.epoch_losses[-1] < history.epoch_losses[0] / 2
+    assert accuracy(small_data[1], predict(small_model, small_data[0])) > 0.9
+
+
+def test_fit_takes_one_step_for_each_batch_of_each_epoch(small_data):
+    by_fit, by_hand = make_small_model(), make_small_model()
+    history = fit(by_fit, *small_data, epochs=2, batch_size=20, verbose=0)
+    losses = []
+    images, labels = small_data
+    for _ in range(2):
+        for batch in (slice(0, 20), slice(20, 40), slice(40, 50)):
+            losses.append(
+                float(one_training_step(by_hand, images[batch], labels[batch]))
+            )
+    assert history.batch_losses == losses
+    for one, other in zip(by_fit.weights, by_hand.weights, strict=True):
+        assert np.array_equal(one, other)
+
+
+def test_history_weighs_the_short_batch_by_its_size(small_model, small_data):
+    history = fit(small_model, *small_data, epochs=2, batch_size=40, verbose=0)
+    assert history.batch_sizes == [40, 10] * 2
+    first, second = history.batch_losses[:2]
+    assert history.epoch_losses[0] == pytest.approx((40 * first + 10 * second) / 50)
+    assert len(history.epoch_losses) == 2
+    assert history.validation_losses == history.validation_metrics == []
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("batch_size", 7),
+        ("learning_rate", 0.5),
+        ("shuffle", True),
+        ("epochs", 2),
+    ],
+)
+def test_every_setting_has_an_effect(small_data, name, value):
+    settings = {"epochs": 1, "batch_size": 10, "seed": 1, "verbose": 0}
+    plain, changed = make_small_model(), make_small_model()
+    fit(plain, *small_data, **settings)
+    fit(changed, *small_data, **{**settings, name: value})
+    assert not np.array_equal(plain.weights[0], changed.weights[0])
+
+
+def test_same_seed_gives_the_same_weights(small_data):
+    def trained(seed):
+        model = make_small_model()
+        fit(model, *small_data, 3, 10, shuffle=True, seed=seed, verbose=0)
+        return model.weights[0].numpy()
+
+    assert np.array_equal(trained(1), trained(1))
+    assert not np.array_equal(trained(1), trained(2))
+
+
+def test_validation_is_measured_after_every_epoch(small_model, small_data):
+    images, labels = small_data
+    history = fit(
+        small_model, images[:40], labels[:40], 2, 10, learning_rate=0.1, verbose=0,
+        validation_data=(images[40:], labels[40:]), metric=accuracy,
+    )  # fmt: skip
+    predictions = predict(small_model, images[40:])
+    expected = float(average_loss(labels[40:], predictions))
+    assert len(history.validation_losses) == len(history.validation_metrics) == 2
+    assert history.validation_losses[-1] == pytest.approx(expected, abs=1e-6)
+    assert history.validation_metrics[-1] == accuracy(labels[40:], predictions)
+
+
+def test_it_prints_as_the_source_does(small_model, small_data, capsys):
+    images, labels = (np.concatenate([part] * 5) for part in small_data)
+    history = fit(small_model, images, labels, epochs=2, batch_size=1)
+    losses = history.batch_losses
+    expected = []
+    for epoch in range(2):
+        expected.append(f"Epoch {epoch}")
+        for batch in (0, 100, 200):
+            expected.append(f"loss at batch {batch}: {losses[250 * epoch + batch]:.2f}")
+    assert capsys.readouterr().out.splitlines() == expected
+
+
+def test_it_can_be_silent_or_show_a_bar(small_model, small_data, capsys):
+    validation = {"validation_data": small_data, "metric": accuracy}
+    fit(small_model, *small_data, 1, 10, verbose=0, **validation)
+    silent = capsys.readouterr()
+    assert silent.out == silent.err == ""
+    fit(small_model, *small_data, 1, 10, verbose="bar", **validation)
+    bar = capsys.readouterr()
+    assert "Epoch 0: 100%" in bar.err and "5/5" in bar.err and "loss=" in bar.err
+    assert bar.out.startswith("validation loss: ") and ", accuracy: " in bar.out
+
+
+def test_it_stops_when_the_loss_is_not_finite(small_data):
+    tf.random.set_seed(7)
+    model = NaiveSequential(
+        [NaiveDense(6, 5, tf.identity), NaiveDense(5, 3, tf.nn.softmax)]
+    )
+    model.weights[0].assign(model.weights[0] * np.inf)
+    words = "loss at epoch 0, batch 0 must be finite.*learning rate ten times smaller"
+    with pytest.raises(FloatingPointError, match=words):
+        fit(model, *small_data, 1, verbose=0)
+
+
+def test_a_step_can_be_wrapped_in_a_tf_function(small_data):
+    eager, compiled = make_small_model(), make_small_model()
+    step = tf.function(one_training_step)
+    losses = [float(step(compiled, *small_data)) for _ in range(3)]
+    expected = [float(one_training_step(eager, *small_data)) for _ in range(3)]
+    assert losses == pytest.approx(expected, rel=1e-5)
+
+
+@pytest.mark.mnist
+def test_the_source_s_recipe_reaches_the_source_s_figures(mnist, source_model):
+    train_images, train_labels, test_images, test_labels = mnist
+    history = fit(source_model, train_images, train_labels, epochs=10, verbose=0)
+    assert len(history.batch_losses) == 4690
+    assert 4.0 <= history.batch_losses[0] <= 6.5
+    assert all(0.55 <= loss <= 0.80 for loss in history.batch_losses[-469::100])
+    reached = accuracy(test_labels, predict(source_model, test_images))
+    assert 0.79 <= reached <= 0.85
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "words"),
+    [
+        ({"epochs": 0}, ValueError, "epochs must be at least 1, got 0"),
+        ({"epochs": -1}, ValueError, "epochs must be at least 1, got -1"),
+        ({"epochs": 1.5}, TypeError, "epochs must be a positive integer, got 1.5"),
+        ({"batch_size": 0}, ValueError, "batch_size must be at least 1, got 0"),
+        ({"learning_rate": 0}, ValueError, "learning_rate must be positive and finite"),
+        ({"learning_rate": -1.0}, ValueError, "positive and finite, got -1.0"),
+        ({"learning_rate": np.nan}, ValueError, "positive and finite, got nan"),
+        ({"learning_rate": np.inf}, ValueError, "positive and finite, got inf"),
+        ({"learning_rate": "1"}, TypeError, "learning_rate must be a positive number"),
+        ({"verbose": 2}, ValueError, "verbose must be one of"),
+        (
+            {"metric": accuracy},
+            ValueError,
+            "validation_data must be given, since a metric",
+        ),
+        ({"validation_data": 1}, TypeError, r"must be a pair \(images, labels\)"),
+    ],
+)
+def test_wrong_settings_are_explained(small_model, small_data, change, error, words):
+    arguments = {"epochs": 1, "verbose": 0, **change}
+    with pytest.raises(error, match=words):
+        fit(small_model, *small_data, **arguments)
+
+
+def test_wrong_data_are_explained_before_the_first_step(small_model, small_data):
+    images, labels = small_data
+    broken = images.copy()
+    broken[49, 5] = np.nan
+    cases = [
+        (broken, labels, ValueError, "images must be finite, got 1 NaN or infinite"),
+        (images, labels[:-1], ValueError, "got 50 images and 49 labels"),
+        (images[:0], labels[:0], ValueError, "images must be one or more, got none"),
+        (images[:, :5], labels, ValueError, r"vectors of shape \(n, 6\)"),
+        (images.astype("float64"), labels, TypeError, "must be float32"),
+        (images, labels + 250, ValueError, "labels must be in 0 to 2"),
+        (images, labels.astype("float32"), TypeError, "labels must be integers"),
+    ]
+    before = copies(small_model.weights)
+    for wrong_images, wrong_labels, error, words in cases:
+        with pytest.raises(error, match=words):
+            fit(small_model, wrong_images, wrong_labels, 1, verbose=0)
+    for old, weight in zip(before, small_model.weights, strict=True):
+        assert np.array_equal(old, weight)
+
+
+def test_a_model_without_weights_is_explained(small_data):
+    with pytest.raises(ValueError, match="model must be a network with weights"):
+        fit(lambda images: images, *small_data, 1)
+
+
+def test_history_starts_empty_and_shares_nothing():
+    one, other = History(), History()
+    one.add_batch(1.0, 5)
+    assert other.batch_losses == other.batch_sizes == []
