@@ -1,0 +1,82 @@
+"""A neural network for handwritten digits, written from scratch in TensorFlow.
+
+The modules follow the way of the data: pixels become tensors, tensors batches,
+batches predictions, predictions a loss, the loss gradients, gradients trained
+weights. Each module has a chapter of the same name in the course.
+"""
+
+from mnist_lib.batching import BatchGenerator
+from mnist_lib.dense_layers import NaiveDense, NaiveSequential, uniform_start
+from mnist_lib.evaluation import (
+    Mistakes,
+    accuracy,
+    accuracy_interval,
+    confusion_matrix,
+    misclassified,
+    predict,
+)
+from mnist_lib.exercises import check_answer, show_error
+from mnist_lib.gradient_tape import (
+    average_loss,
+    in_float64,
+    loss_and_gradients,
+    numerical_gradient,
+)
+from mnist_lib.plots import (
+    plot_confidence,
+    plot_confusion,
+    plot_curves,
+    plot_forward,
+    plot_losses,
+    plot_misclassified,
+    plot_weights,
+    show_digits,
+)
+from mnist_lib.stand_in import make_stand_in
+from mnist_lib.tensors import (
+    StandInWarning,
+    describe_digits,
+    load_mnist,
+    mean_images,
+    nearest_mean,
+    to_vectors,
+)
+from mnist_lib.training import History, fit, one_training_step, update_weights
+
+__all__ = [
+    "BatchGenerator",
+    "History",
+    "Mistakes",
+    "NaiveDense",
+    "NaiveSequential",
+    "StandInWarning",
+    "accuracy",
+    "accuracy_interval",
+    "average_loss",
+    "check_answer",
+    "confusion_matrix",
+    "describe_digits",
+    "fit",
+    "in_float64",
+    "load_mnist",
+    "loss_and_gradients",
+    "make_stand_in",
+    "mean_images",
+    "misclassified",
+    "nearest_mean",
+    "numerical_gradient",
+    "one_training_step",
+    "plot_confidence",
+    "plot_confusion",
+    "plot_curves",
+    "plot_forward",
+    "plot_losses",
+    "plot_misclassified",
+    "plot_weights",
+    "predict",
+    "show_digits",
+    "show_error",
+    "to_vectors",
+    "uniform_start",
+    "update_weights",
+]

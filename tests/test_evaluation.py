@@ -1,0 +1,145 @@
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from mnist_lib import (
+    accuracy,
+    accuracy_interval,
+    confusion_matrix,
+    misclassified,
+    predict,
+)
+
+
+@pytest.fixture
+def example():
+    """Five pictures of three classes; the second and the last are misread."""
+    labels = np.array([0, 1, 2, 2, 0], "uint8")
+    predictions = np.array(
+        [
+            [0.8, 0.1, 0.1],
+            [0.6, 0.3, 0.1],
+            [0.1, 0.2, 0.7],
+            [0.2, 0.2, 0.6],
+            [0.05, 0.15, 0.8],
+        ],
+        "float32",
+    )
+    return labels, predictions
+
+
+def test_predict_gives_a_row_of_probabilities_for_each_image(small_model, small_data):
+    predictions = predict(small_model, small_data[0])
+    assert predictions.shape == (50, 3) and predictions.dtype == np.float32
+    assert predictions.sum(axis=1) == pytest.approx(np.ones(50), abs=1e-6)
+
+
+def test_predict_runs_in_batches_with_the_same_result(small_model, small_data):
+    sizes = []
+
+    def watched(images):
+        sizes.append(len(images))
+        return small_model(images)
+
+    in_batches = predict(watched, small_data[0], batch_size=20)
+    assert sizes == [20, 20, 10]
+    at_once = small_model(small_data[0]).numpy()
+    assert in_batches == pytest.approx(at_once, abs=1e-6)
+
+
+def test_accuracy_is_correct_over_all(example):
+    assert accuracy(*example) == 3 / 5
+    assert isinstance(accuracy(*example), float)
+
+
+def test_accuracy_agrees_with_keras(random):
+    labels = random.integers(0, 10, 1003)
+    predictions = random.random((1003, 10), dtype="float32")
+    theirs = keras.metrics.SparseCategoricalAccuracy()
+    theirs.update_state(labels, predictions)
+    assert accuracy(labels, predictions) == pytest.approx(float(theirs.result()))
+
+
+def test_wilson_interval_worked_out_by_hand(example):
+    # p = 0.6, n = 5, z = 1.96: center 0.5565, half width 0.3257
+    assert accuracy_interval(*example) == pytest.approx((0.2307, 0.8824), abs=1e-4)
+
+
+def test_interval_stays_within_0_and_1_where_all_is_correct():
+    low, high = accuracy_interval([0] * 10, np.array([[1.0, 0.0]] * 10))
+    assert 0.7 < low < 0.75 and high == pytest.approx(1.0) and high <= 1
+
+
+def test_interval_is_narrower_with_more_examples_and_less_confidence(example):
+    def width(interval):
+        return interval[1] - interval[0]
+
+    many = [np.concatenate([part] * 100) for part in example]
+    assert width(accuracy_interval(*many)) < width(accuracy_interval(*example)) / 5
+    assert width(accuracy_interval(*example, confidence=0.5)) < 0.5 * width(
+        accuracy_interval(*example)
+    )
+
+
+def test_confusion_matrix_has_a_row_for_each_label(example):
+    expected = [[1, 0, 1], [1, 0, 0], [0, 0, 2]]
+    counts = confusion_matrix(*example)
+    assert counts.tolist() == expected
+    assert counts.dtype == np.int64
+
+
+def test_confusion_matrix_agrees_with_tensorflow(random):
+    labels = random.integers(0, 10, 500)
+    predictions = random.random((500, 10))
+    counts = confusion_matrix(labels, predictions)
+    theirs = tf.math.confusion_matrix(labels, predictions.argmax(axis=1))
+    assert np.array_equal(counts, theirs)
+    assert counts.sum() == 500
+    assert np.trace(counts) / 500 == accuracy(labels, predictions)
+
+
+def test_mistakes_come_with_the_most_confident_first(example):
+    mistakes = misclassified(*example)
+    assert mistakes.indices.tolist() == [4, 1]
+    assert mistakes.guesses.tolist() == [[2, 1], [0, 1]]
+    assert mistakes.confidences == pytest.approx(np.array([[0.8, 0.15], [0.6, 0.3]]))
+
+
+def test_no_mistakes_give_empty_arrays():
+    mistakes = misclassified([1], np.array([[0.1, 0.9]]))
+    assert mistakes.indices.shape == (0,)
+    assert mistakes.guesses.shape == mistakes.confidences.shape == (0, 2)
+
+
+@pytest.mark.parametrize("function", [accuracy, confusion_matrix, misclassified])
+def test_wrong_data_are_explained(function):
+    good = np.array([[0.5, 0.5], [0.1, 0.9]])
+    with pytest.raises(ValueError, match="2 predictions and 3 labels"):
+        function(np.array([0, 1, 1]), good)
+    with pytest.raises(ValueError, match="labels must be in 0 to 1"):
+        function(np.array([0, 2]), good)
+    with pytest.raises(TypeError, match="labels must be integers"):
+        function(np.array([0.0, 1.0]), good)
+    with pytest.raises(ValueError, match="predictions must be probabilities"):
+        function(np.array([0, 1]), np.array([0, 1]))
+    with pytest.raises(ValueError, match="predictions must be finite"):
+        function(np.array([0, 1]), good * np.nan)
+
+
+@pytest.mark.parametrize("confidence", [0, 1, 1.5, np.nan])
+def test_wrong_confidence_is_explained(example, confidence):
+    with pytest.raises(ValueError, match="confidence must be between 0 and 1"):
+        accuracy_interval(*example, confidence=confidence)
+
+
+def test_wrong_images_are_explained(small_model, small_data):
+    images, _ = small_data
+    with pytest.raises(ValueError, match="images must be one or more"):
+        predict(small_model, images[:0])
+    with pytest.raises(ValueError, match="images must be finite, got 300"):
+        predict(small_model, images * np.inf)
+    with pytest.raises(TypeError, match="images must be float32"):
+        predict(small_model, images.astype("float64"))
+    with pytest.raises(ValueError, match="batch_size must be at least 1"):
+        predict(small_model, images, batch_size=0)
