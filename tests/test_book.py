@@ -1,0 +1,728 @@
+"""The conventions of the book: what holds for every chapter, module and file.
+
+Each check returns a list of problems in words, which should be empty. At the end,
+broken copies of a chapter and a module show that the checks find what they should.
+"""
+
+import ast
+import copy
+import difflib
+import functools
+import json
+import re
+import statistics
+import subprocess
+from pathlib import Path
+from urllib.parse import unquote
+
+import nbformat
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[1]
+TOC = yaml.safe_load((ROOT / "_toc.yml").read_bytes())
+ADDRESS = yaml.safe_load((ROOT / "_config.yml").read_bytes())["repository"]["url"]
+PAGES = [entry["file"] for part in TOC["parts"] for entry in part["chapters"]]
+CHAPTERS = [page[5:] for page in PAGES if re.fullmatch(r"book/\d\d_\w+", page)]
+STEMS = [name[3:] for name in CHAPTERS]
+NOTEBOOKS = sorted(path.stem for path in ROOT.glob("book/[0-9]*.ipynb"))
+MODULES = sorted({path.stem for path in ROOT.glob("mnist_lib/*.py")} - {"__init__"})
+TESTS = sorted(path.stem[5:] for path in ROOT.glob("tests/test_*.py"))
+PLACES = "README.md CONTRIBUTING.md CITATION.cff pyproject.toml book/*.md book/*.ipynb"
+TEXTS = [path for place in PLACES.split() for path in sorted(ROOT.glob(place))]
+
+# What a chapter uses without building it.
+USED_READY_MADE = {"tensors": {"load_mnist", "describe_digits", "StandInWarning"}}
+
+METADATA = {
+    "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
+    "language_info": {"name": "python"},
+}
+HTML = {"details", "summary", "br", "sub", "sup", "img"}
+STEPS = ["exercise", "check", "solution"]  # the tags of an exercise's cells
+DRAWING = {"subplots", "figure", "plot", "imshow", "hist", "bar"}
+DEFINITION = ast.FunctionDef | ast.ClassDef
+IMPORT = ast.Import | ast.ImportFrom
+
+
+class Cell:
+    def __init__(self, place, content):
+        self.place, self.content = place, content
+        self.source, self.metadata = "".join(content["source"]), content["metadata"]
+        self.is_code = content["cell_type"] == "code"
+        self.tags = set(self.metadata.get("tags", []))
+        self.tree = parsed(self.source if self.is_code else "") or ast.Module([], [])
+        texts = self.metadata.get("mystnb", {})
+        image, figure = texts.get("image", {}), texts.get("figure", {})
+        self.alt, self.caption = image.get("alt", ""), figure.get("caption", "")
+        self.figure_name = figure.get("name", "")
+
+    def __str__(self):
+        return f"{self.place} ({self.source.partition(chr(10))[0]!r})"
+
+
+class Chapter:
+    def __init__(self, name, notebook):
+        self.name, self.number, self.stem = name, int(name[:2]), name[3:]
+        self.notebook, numbered = notebook, enumerate(notebook["cells"], 1)
+        self.cells = [Cell(f"{name}, cell {i}", content) for i, content in numbered]
+        self.code = [cell for cell in self.cells if cell.is_code]
+        self.prose = [cell for cell in self.cells if not cell.is_code]
+
+    def __str__(self):
+        return self.name
+
+
+@functools.cache
+def read_chapter(name):
+    return Chapter(name, json.loads((ROOT / f"book/{name}.ipynb").read_bytes()))
+
+
+@functools.cache
+def module_source(stem):
+    return (ROOT / f"mnist_lib/{stem}.py").read_text(encoding="utf-8")
+
+
+@functools.cache
+def parsed(source):
+    """Return the syntax tree, or None for what is not plain Python, as ``%magic``."""
+    try:
+        return ast.parse(source)
+    except SyntaxError:
+        return None
+
+
+def listed(check):
+    """Turn (place, what should hold, what is wrong if not) into a list of problems."""
+
+    @functools.wraps(check)
+    def problems(*arguments):
+        return [
+            f"{place}: {text}" for place, holds, text in check(*arguments) if not holds
+        ]
+
+    return problems
+
+
+def nodes(tree, kind):
+    return [node for node in ast.walk(tree) if isinstance(node, kind)]
+
+
+def called(*trees):
+    """Return names of functions: both ``f()`` and ``module.f()`` give f."""
+    functions = [node.func for tree in trees for node in nodes(tree, ast.Call)]
+    return {getattr(f, "attr", getattr(f, "id", "")) for f in functions}
+
+
+def outside_definitions(tree):
+    return [part for part in tree.body if not isinstance(part, DEFINITION)]
+
+
+def definitions(*trees):
+    """Return functions and classes by name; the last one of a name counts.
+
+    A chapter may write a long class in parts: ``class A(A)`` goes on with A.
+    """
+    found = {}
+    for part in [part for tree in trees for part in tree.body]:
+        if isinstance(part, ast.ClassDef) and part.name in found:
+            before = found[part.name]
+            if [ast.unparse(base) for base in part.bases] == [part.name]:
+                part = copy.copy(part)
+                part.bases, part.decorator_list = before.bases, before.decorator_list
+                part.body = before.body + part.body
+        if isinstance(part, DEFINITION):
+            found[part.name] = part
+    return found
+
+
+def assigned(*trees):
+    """Return by name what is assigned at the top level, as source."""
+    values = {}
+    for part in [part for tree in trees for part in tree.body]:
+        if isinstance(part, ast.Assign | ast.AnnAssign) and part.value:
+            targets = part.targets if isinstance(part, ast.Assign) else [part.target]
+            names = [name.id for target in targets for name in nodes(target, ast.Name)]
+            values |= dict.fromkeys(names, ast.unparse(part.value))
+    return values
+
+
+def is_constant(name):
+    """Tell whether a name is in capitals; a single one, as in W, is a matrix."""
+    return name.isupper() and sum(map(str.isalpha, name)) > 1
+
+
+def public_names(tree):
+    return set(ast.literal_eval(assigned(tree).get("__all__", "[]")))
+
+
+def is_border_check(part):
+    """Tell whether a statement is ``checks.something(...)``."""
+    owner = getattr(getattr(getattr(part, "value", None), "func", None), "value", None)
+    return isinstance(part, ast.Expr) and getattr(owner, "id", None) in (
+        "checks",
+        "model_checks",
+    )
+
+
+class Plain(ast.NodeTransformer):
+    """Leaves out what the library has more of: docstrings, annotations, checks."""
+
+    def visit_ClassDef(self, node):
+        node.body = node.body[ast.get_docstring(node) is not None :]
+        self.generic_visit(node)
+        node.body = node.body or [ast.Pass()]
+        return node
+
+    def visit_FunctionDef(self, node):
+        node.returns = None
+        return self.visit_ClassDef(node)
+
+    def visit_arg(self, node):
+        node.annotation = None
+        return node
+
+    def visit_AnnAssign(self, node):
+        # A named tuple's field has no value, but its name and place must agree.
+        plain = ast.Assign([node.target], node.value) if node.value else None
+        return ast.copy_location(plain or ast.Expr(node.target), node)
+
+    def visit_Expr(self, node):
+        return None if is_border_check(node) else node
+
+
+def plain_source(definition):
+    return ast.unparse(Plain().visit(copy.deepcopy(definition))).splitlines()
+
+
+def without_code(text):
+    """Return Markdown without code, which may quote what is forbidden outside."""
+    text = re.sub(r"(?ms)^ *(```+|~~~+).*?^ *\1 *$", "", text)
+    return re.sub(r"`[^`]+`", "``", text)
+
+
+# Checks of the whole
+
+
+@listed
+def problems_of_mirror(chapters, notebooks, modules, tests):
+    stems = [name[3:] for name in chapters]
+    for number, name in enumerate(chapters, 1):
+        yield "_toc.yml", int(name[:2]) == number, f"{name} is not number {number}"
+        yield name, name in notebooks, "no such notebook in book/"
+        yield name, name[3:] in modules, f"no module mnist_lib/{name[3:]}.py"
+    for name in notebooks:
+        yield name, name in chapters, "a notebook that is not in _toc.yml"
+    for name in sorted({*stems, *modules}):
+        yield f"{name}.py", name in tests, f"no tests/test_{name}.py"
+    for name in sorted({*tests} - {"book", "site"}):
+        yield f"test_{name}.py", name in modules, f"no mnist_lib/{name}.py"
+
+
+@listed
+def problems_of_imports(stem, source):
+    """Chapters' modules import those of earlier chapters, the others none of them."""
+    before = STEMS[: STEMS.index(stem)] if stem in STEMS else []
+    allowed = {*before, *MODULES} - ({*STEMS} - {*before})
+    for node in nodes(ast.parse(source), IMPORT):
+        names = [alias.name for alias in node.names]
+        if isinstance(node, ast.ImportFrom):
+            package = f"{'mnist_lib.' * bool(node.level)}{node.module or ''}".strip(".")
+            names = [f"{package}.{name}" for name in names]
+        for name in [name.split(".")[1] for name in names if name[:10] == "mnist_lib."]:
+            yield f"{stem}.py", name in allowed, f"imports {name}, no module before it"
+
+
+@listed
+def problems_of_links(texts, folder):
+    for place, text in texts.items():
+        for target in re.findall(r"\]\(\s*<?([^)\s>]+)", without_code(text)):
+            path = folder / unquote(target.partition("#")[0])
+            there = re.match("https?:|mailto:", target) or path.exists()
+            yield place, there, f"a link to {target}, which is missing"
+
+
+@listed
+def problems_of_address(place, text):
+    for found in re.findall(r"github(?:\.com)?/([\w.-]+/digits-from-scratch)", text):
+        yield place, ADDRESS.endswith(f".com/{found}"), f"{found} is not at {ADDRESS}"
+
+
+@listed
+def problems_of_file(name, content):
+    # The brackets keep the pattern from finding itself.
+    pattern = r"(?<![\w.])/(?:[r]oot|[h]ome/\w+)/|\b(?:TO[D]O|FIX[M]E)\b"
+    found = re.findall(pattern, content.decode("utf-8", errors="ignore"))
+    yield name, not found, f"contains {found}"
+    yield name, len(content) <= 1_000_000, "over 1 MB"
+    yield name, not name.endswith((".npz", ".gz")), "data do not belong here"
+
+
+def code_lines(function, lines):
+    """Count a body's lines without docstring, comments and border checks."""
+    numbers = set()
+    for part in function.body[ast.get_docstring(function) is not None :]:
+        numbers |= {*range(part.lineno, part.end_lineno + 1)}
+    for part in filter(is_border_check, ast.walk(function)):
+        numbers -= {*range(part.lineno, part.end_lineno + 1)}
+    texts = [lines[number - 1].strip() for number in numbers]
+    return sum(bool(text) and not text.startswith("#") for text in texts)
+
+
+@listed
+def problems_of_module(place, source):
+    tree, lines = ast.parse(source), source.splitlines()
+    yield place, len(lines) <= 150, f"{len(lines)} lines, over 150"
+    for part in nodes(tree, ast.FunctionDef):
+        count = code_lines(part, lines)
+        yield f"{place}, {part.name}", count <= 20, f"{count} code lines, over 20"
+    public = [d for name, d in definitions(tree).items() if name in public_names(tree)]
+    for part in public:
+        label, text = f"{place}, {part.name}", ast.get_docstring(part) or ""
+        yield label, text, "no docstring"
+        if isinstance(part, ast.ClassDef):
+            for name, method in definitions(part).items():
+                documented = name[0] == "_" or ast.get_docstring(method)
+                yield f"{label}.{name}", documented, "no docstring"
+        else:
+            without = not nodes(part.args, ast.arg)
+            yield label, without or "Args:\n" in text, "no Args in the docstring"
+            yield label, part.returns, "no return annotation"
+
+
+# Checks of a chapter
+
+
+@listed
+def problems_of_source(chapter):
+    """Nothing that running or an editor left behind."""
+    ids = [cell.content.get("id") for cell in chapter.cells]
+    yield chapter, len({*ids}) == len(ids), "cell ids repeat"
+    yield chapter, nbformat.validator.isvalid(chapter.notebook), "no valid notebook"
+    yield chapter, chapter.notebook["nbformat"] == 4, "not in nbformat 4"
+    same = chapter.notebook["metadata"] == METADATA
+    yield chapter, same, f"metadata other than {METADATA}"
+    for cell in chapter.cells:
+        yield cell, cell.source[-1:].strip(), "ends in white space, or is empty"
+        yield cell, not cell.content.get("outputs"), "has outputs"
+        unused = cell.content.get("execution_count") is None
+        yield cell, unused, "has an execution count"
+        machine = re.search(r"(?<![\w.])/(?:home|root|work|tmp)/", cell.source)
+        yield cell, not machine, "a path of one machine"
+        skipped = cell.tags & {"raises-exception", "skip-execution"}
+        yield cell, not skipped, f"tagged {skipped}, so its errors are not seen"
+
+
+@listed
+def problems_of_markdown(chapter):
+    """Only what Jupyter Book, GitHub and Colab all show."""
+    for cell in chapter.prose:
+        text = without_code(cell.source)
+        yield cell, "```{" not in cell.source and ":::" not in text, "a directive"
+        yield cell, not re.search(r"\{[\w:.-]+\}``", text), "a role"
+        text = re.sub(r"(?s)\$\$.*?\$\$|\$[^$\n]+\$", "", text)  # < is no tag there
+        yield cell, "[^" not in text, "a footnote"
+        tags = {*re.findall(r"<(?:!--|/?([a-zA-Z][\w-]*)(?:\s[^<>]*)?/?>)", text)}
+        yield cell, tags <= HTML, "raw HTML"
+        silent = re.search(r"!\[\s*\]|<img(?![^>]*\balt=[\"'][^\"'])", text)
+        yield cell, not silent, "an image without alternative text"
+
+
+@listed
+def problems_of_first_cells(chapter):
+    """One bootstrap cell, the same everywhere, then one of imports and constants."""
+    bootstrap, start, *others = chapter.code
+    module_constants = assigned(parsed(module_source(chapter.stem))).keys()
+    tagged = {"bootstrap", "remove-cell"} <= bootstrap.tags
+    yield bootstrap, tagged, "first code cell not tagged bootstrap and remove-cell"
+    same = bootstrap.source == read_chapter(CHAPTERS[0]).code[0].source
+    yield bootstrap, same, f"bootstrap cell other than {CHAPTERS[0]}'s"
+    yield start, nodes(start.tree, IMPORT), "second code cell without imports"
+    yield start, "SEED" in assigned(start.tree), "second code cell without SEED"
+    for cell in chapter.code[1:]:
+        yield cell, "bootstrap" not in cell.tags, "a second bootstrap cell"
+    for cell in others:
+        yield cell, not nodes(cell.tree, IMPORT), "imports outside of the second cell"
+        constants = [*filter(is_constant, assigned(cell.tree))]
+        free = cell.tags & {"exercise", "solution"} or {*constants} <= module_constants
+        yield cell, free or not constants, f"{constants} outside of the second cell"
+
+
+@listed
+def problems_of_skeleton(chapter):
+    item = re.compile(r"(?m)^ *(?:[-*+]|\d+\.) +\S")
+    first, last = chapter.prose[0].source, chapter.prose[-1].source
+    title = f"# {chapter.number}. "
+    yield chapter, first.startswith(title), f"does not start with {title!r}"
+    yield chapter, "minutes" in first, "does not say at first how long it takes"
+    yield chapter, len(item.findall(first)) >= 3, "does not say at first what for"
+    lines = [line for cell in chapter.cells[:3] for line in cell.source.split("\n")]
+    maps = [re.findall(r"\*\*(.+?)\*\*", line) for line in lines if line.count("→") > 4]
+    here = [chapter.stem.replace("_", " ")]
+    yield chapter, here in maps, f"no map with {here}, and nothing else, in bold"
+    errors = "show_error" in called(*[cell.tree for cell in chapter.code])
+    yield chapter, errors, "no mistake made on purpose (show_error)"
+    points = item.findall(last.partition("## Takeaways")[2])
+    yield chapter, len(points) >= 3, "does not end with '## Takeaways' and three items"
+    for following in CHAPTERS[CHAPTERS.index(chapter.name) + 1 :][:1]:
+        yield chapter, f"]({following}.ipynb" in last, f"no link to {following} at last"
+
+
+@listed
+def problems_of_rhythm(chapter):
+    lengths = [len(re.findall(r"(?m)^.*\S", cell.source)) for cell in chapter.code]
+    for cell, length in zip(chapter.code, lengths, strict=True):
+        yield cell, length <= 20, f"{length} lines, over 20"
+        widest = max(map(len, cell.source.split("\n")))
+        yield cell, widest <= 88, f"a line of {widest} characters, over 88"
+        yield cell, parsed(cell.source), "not plain Python"
+    cells, median = len(chapter.cells), statistics.median(lengths)
+    yield chapter, 20 <= cells <= 60, f"{cells} cells, not 20 to 60"
+    yield chapter, median <= 6, f"{median} lines in a code cell (median), over 6"
+    words = sum(len(cell.source.split()) for cell in chapter.prose) // len(lengths)
+    yield chapter, 40 <= words <= 160, f"{words} words to a code cell, not 40 to 160"
+
+
+@listed
+def problems_of_figures(chapter):
+    functions, count = DRAWING | public_names(parsed(module_source("plots"))), 0
+    for cell in chapter.code:
+        draws = called(cell.tree) & functions and outside_definitions(cell.tree)
+        required = bool(draws) and not cell.tags & {"exercise", "solution"}
+        count += required
+        if not (required or cell.alt or cell.caption or cell.figure_name):
+            continue
+        yield cell, draws, "metadata of a figure, but none is made"
+        yield cell, cell.alt.strip(), "no alternative text (mystnb.image.alt)"
+        yield cell, len(cell.alt) <= 160, f"alternative text of {len(cell.alt)} > 160"
+        path = re.search(r"\.(png|svg|jpe?g)$|^\S+/\S+$", cell.alt)
+        yield cell, not path, "a path for an alternative text"
+        other = cell.alt != cell.caption or not cell.alt
+        yield cell, other, "alternative text that is just the caption"
+        yield cell, cell.caption.strip(), "no caption (mystnb.figure.caption)"
+        named = re.fullmatch("[a-z0-9-]+", cell.figure_name)
+        yield cell, named, "no name of a-z, 0-9, - (mystnb.figure.name)"
+    yield chapter, 2 <= count <= 12, f"{count} figures, not 2 to 12"
+
+
+@listed
+def problems_of_figure_names(chapters):
+    seen = {}
+    for cell in [cell for chapter in chapters for cell in chapter.code]:
+        first = seen.setdefault(cell.figure_name, cell)
+        alone = first is cell or not cell.figure_name
+        yield cell, alone, f"named {cell.figure_name} as {first}"
+
+
+@listed
+def problems_of_exercises(chapter):
+    """Heading N.1, N.2, ..., each with a cell to fill, a check and a solution."""
+    grouped, count = [], 0
+    for i, cell in enumerate(chapter.cells):
+        heading = re.search(r"(?m)^### Exercise (\d+\.\d+)?", cell.source)
+        if cell.is_code or not heading:
+            continue
+        count += 1
+        label = f"{chapter.number}.{count}"
+        yield cell, heading[1] == label, f"numbered {heading[1]}, not {label}"
+        group = chapter.cells[i + 1 : i + 4]
+        kinds = [[step for step in STEPS if step in c.tags] for c in group]
+        yield cell, kinds == [[step] for step in STEPS], f"{STEPS} do not follow"
+        if len(group) == 3:
+            grouped += group
+            yield from parts_of_exercise(label, *group)
+    yield chapter, count >= 3, f"{count} exercises, fewer than 3"
+    for cell in chapter.cells:
+        alone = cell.tags.intersection(STEPS) and cell not in grouped
+        yield cell, not alone, "belongs to no exercise"
+
+
+def parts_of_exercise(label, exercise, check, solution):
+    constants = nodes(exercise.tree, ast.Constant)
+    yield exercise, any(node.value is ... for node in constants), "no ... to fill in"
+    yield check, "check_answer" in called(check.tree), "does not call check_answer"
+    title = f"# @title Solution {label}"
+    titled = solution.source.split("\n")[0] == title
+    yield solution, titled, f"does not start with {title!r}"
+    yield solution, "hide-cell" in solution.tags, "not tagged hide-cell"
+    folded = solution.metadata.get("cellView") == "form"
+    yield solution, folded, 'not folded in Colab (cellView is not "form")'
+    runs = [called(*outside_definitions(cell.tree)) for cell in (check, solution)]
+    checked = [name for name in runs[0] & runs[1] if name.startswith("check")]
+    yield solution, checked, "does not call the check function of the cell before"
+
+
+@listed
+def problems_of_drift(chapter):
+    """The code the reader writes is the code the library ships."""
+    library = parsed(module_source(chapter.stem))
+    own = [cell.tree for cell in chapter.code if not cell.tags.intersection(STEPS)]
+    written, values, used = definitions(*own), assigned(*own), set()
+    for name, definition in definitions(library).items():
+        if name in USED_READY_MADE.get(chapter.stem, ()):
+            continue
+        public = name in public_names(library)
+        yield chapter, name in written or not public, f"does not define {name}"
+        if name in written:
+            used |= {node.id for node in nodes(definition, ast.Name)}
+            texts = plain_source(definition), plain_source(written[name])
+            labels = f"mnist_lib/{chapter.stem}.py", f"book/{chapter}.ipynb"
+            diff = "\n".join(difflib.unified_diff(*texts, *labels, lineterm=""))
+            yield chapter, not diff, f"{name} is not the library's\n{diff}"
+    for name, value in assigned(library).items():
+        same = values.get(name) == value or name not in used or not is_constant(name)
+        yield chapter, same, f"{name} is {values.get(name)}, in the library {value}"
+
+
+# The tests
+
+CHAPTER_CHECKS = [
+    problems_of_source,
+    problems_of_markdown,
+    problems_of_first_cells,
+    problems_of_skeleton,
+    problems_of_rhythm,
+    problems_of_figures,
+    problems_of_exercises,
+    problems_of_drift,
+]
+WRITTEN = [name for name in CHAPTERS if name in NOTEBOOKS]  # the mirror finds the rest
+
+
+def assert_none(problems):
+    assert not problems, "\n" + "\n".join(problems)
+
+
+def test_chapters_modules_and_tests_mirror_each_other():
+    assert_none(problems_of_mirror(CHAPTERS, NOTEBOOKS, MODULES, TESTS))
+
+
+@pytest.mark.parametrize("stem", MODULES)
+def test_module_follows_the_style(stem):
+    assert_none(problems_of_module(f"{stem}.py", module_source(stem)))
+    assert_none(problems_of_imports(stem, module_source(stem)))
+
+
+@pytest.mark.parametrize("name", WRITTEN)
+@pytest.mark.parametrize("check", CHAPTER_CHECKS, ids=lambda check: check.__name__)
+def test_chapter_has_no(check, name):
+    assert_none(check(read_chapter(name)))
+
+
+def test_figures_have_names_of_their_own():
+    assert_none(problems_of_figure_names(map(read_chapter, WRITTEN)))
+
+
+@pytest.mark.parametrize("path", TEXTS, ids=lambda path: path.name)
+def test_links_and_addresses_lead_somewhere(path):
+    texts = {path.name: path.read_text(encoding="utf-8")}
+    assert_none(problems_of_address(path.name, texts[path.name]))
+    if path.suffix == ".ipynb":
+        texts = {cell: cell.source for cell in read_chapter(path.stem).prose}
+    assert_none(problems_of_links(texts, path.parent))
+
+
+def test_repository_holds_nothing_that_does_not_belong_there():
+    command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    try:
+        listing = subprocess.run(command, cwd=ROOT, capture_output=True, check=True)
+    except (OSError, subprocess.CalledProcessError):
+        pytest.skip("not a git repository")
+    names = [name for name in listing.stdout.decode().split("\0") if name]
+    files = {name: ROOT / name for name in names if (ROOT / name).is_file()}
+    found = [problems_of_file(name, path.read_bytes()) for name, path in files.items()]
+    assert_none(sum(found, []))
+
+
+# The checks can fail: each finds what is wrong with a broken copy
+
+
+def replaced(old, new):
+    def change(notebook):
+        for cell in notebook["cells"]:
+            cell["source"] = "".join(cell["source"]).replace(old, new)
+
+    return change
+
+
+def changed(text, **fields):
+    """Set fields of the first cell that has the text, in its source or metadata."""
+    return lambda notebook: next(
+        cell for cell in notebook["cells"] if text in json.dumps(cell)
+    ).update(fields)
+
+
+def added(source, cell_type="code", **metadata):
+    cell = {"cell_type": cell_type, "id": "added", "metadata": metadata}
+    cell |= {"source": source, "outputs": [], "execution_count": None}
+    return lambda notebook: notebook["cells"].append(cell)
+
+
+def figure(alt="A line that falls.", caption="The loss.", name="loss"):
+    return {"image": {"alt": alt}, "figure": {"caption": caption, "name": name}}
+
+
+BREAKAGES = {
+    problems_of_source: [
+        ("has outputs", changed("bootstrap", outputs=[{}])),
+        ("execution count", changed("bootstrap", execution_count=1)),
+        ("cell ids repeat", lambda book: book["cells"].append(book["cells"][0])),
+        ("metadata other", lambda book: book["metadata"].clear()),
+        ("no valid notebook", lambda book: book["cells"][0].update(outputs=[])),
+        ("white space", added("x = 1\n")),
+        ("one machine", added("load_mnist('/tmp/mnist.npz')")),
+        ("not seen", added("1 / 0", tags=["raises-exception"])),
+    ],
+    problems_of_markdown: [
+        ("directive", added("```{note}\nA.\n```", "markdown")),
+        ("directive", added(":::{note}\nA.\n:::", "markdown")),
+        ("role", added("See {ref}`there`.", "markdown")),
+        ("footnote", added("So it is.[^1]", "markdown")),
+        ("raw HTML", added("<p align='left'>A.</p>", "markdown")),
+        ("raw HTML", added("<!-- A. -->", "markdown")),
+        ("without alternative text", added("![](a.svg)", "markdown")),
+        ("without alternative text", added("<img src='a.svg'>", "markdown")),
+    ],
+    problems_of_first_cells: [
+        ("bootstrap cell other", replaced("find_spec", "find")),
+        ("a second bootstrap cell", added("1", tags=["bootstrap"])),
+        ("not tagged bootstrap", changed("bootstrap", metadata={})),
+        ("imports outside", added("if True:\n    import os")),
+        ("['LIMIT'] outside", added("LIMIT = 3")),
+        ("without SEED", replaced("SEED", "seed")),
+    ],
+    problems_of_skeleton: [
+        ("does not start", replaced("# 1. ", "# 2. ")),
+        ("how long", replaced("minutes", "hours")),
+        ("what for", replaced("\n- ", "\n")),
+        ("no map", replaced("**", "")),
+        ("mistake", replaced("show_error", "print")),
+        ("Takeaways", replaced("\n- ", "\n")),
+        ("no link", replaced("](02_", "](03_")),
+    ],
+    problems_of_rhythm: [
+        ("21 lines", added("x = 1\n" * 21)),
+        ("89 characters", added(f"x = '{'-' * 83}'")),
+        ("not plain Python", added("%matplotlib inline")),
+        ("cells, not 20", lambda book: book.update(cells=book["cells"][:9])),
+        ("words to a code cell", replaced(" ", "-")),
+        ("(median)", replaced("\n", "\n\n1\n2\n3\n")),
+    ],
+    problems_of_figures: [
+        ("no alternative text", changed("caption", metadata={})),
+        ("no caption", added("show_digits(images)")),
+        ("no name", added("axis.plot(x)", mystnb=figure(name="A b"))),
+        ("> 160", added("axis.plot(x)", mystnb=figure("a " * 81))),
+        ("a path", added("axis.plot(x)", mystnb=figure("_images/loss.png"))),
+        ("just the caption", added("axis.plot(x)", mystnb=figure("A.", "A."))),
+        ("none is made", added("def f():\n    plt.figure()", mystnb=figure())),
+        ("figures, not 2", lambda book: book.update(cells=book["cells"][:2])),
+    ],
+    problems_of_exercises: [
+        ("numbered 1.4", replaced("Exercise 1.2", "Exercise 1.4")),
+        ("fewer than 3", replaced("### Exercise", "### Task")),
+        ("do not follow", changed('"check"', metadata={})),
+        ("belongs to no", added("1", tags=["solution"])),
+        ("no ...", replaced("...", "1")),
+        ("call check_answer", replaced("check_answer", "print")),
+        ("does not start", replaced("# @title ", "# ")),
+        ("hide-cell", changed('"solution"', metadata={"tags": ["solution"]})),
+        ("cellView", changed('"solution"', metadata={"tags": ["solution"]})),
+        ("call the check function", changed('"solution"', source="1")),
+    ],
+    problems_of_drift: [
+        ("does not define to_vectors", replaced("def to_vectors", "def vectors")),
+        ("to_vectors is not the library's", replaced("/ 255", "/ 256")),
+        ("-    squares = [", added("def nearest_mean(vectors, means):\n    return 0")),
+    ],
+}
+BREAKAGES = [(check, *case) for check, cases in BREAKAGES.items() for case in cases]
+
+
+@pytest.mark.parametrize(("check", "words", "change"), BREAKAGES)
+def test_broken_chapter_is_found(check, words, change):
+    sound = read_chapter(CHAPTERS[0])
+    notebook = copy.deepcopy(sound.notebook)
+    change(notebook)
+    found = {*check(Chapter(sound.name, notebook))} - {*check(sound)}
+    assert any(words in problem for problem in found), found
+    assert all(problem.startswith(sound.name) for problem in found)
+
+
+LIBRARY_CODE = """
+@dataclass
+class A:
+    "A docstring."
+    x: list[int] = field(default_factory=list)
+    def f(self, y: int) -> int:
+        "A docstring."
+        if y:
+            checks.check_choice("y", y, (1, 2))
+            z: int = y**2
+        return y + z
+"""
+CHAPTER_CODE = """
+@dataclass
+class A:
+    x: list = field(default_factory=list)
+class A(A):
+    def f(self, y):
+        if y:
+            z = y**2
+        return y + z
+"""
+
+
+def test_drift_looks_past_what_only_the_library_has_and_at_all_else():
+    changes = [("x:", "w:"), ("@dataclass", ""), ("f(", "g("), ("z = y**2", "pass")]
+    changed_codes = [CHAPTER_CODE.replace(*change) for change in changes]
+    library, chapter, *others = [
+        plain_source(definitions(ast.parse(code))["A"])
+        for code in [LIBRARY_CODE, CHAPTER_CODE, *changed_codes]
+    ]
+    assert chapter == library
+    assert library not in others
+
+
+def test_drift_of_a_constant_is_found():
+    notebook = {"cells": []}
+    added(module_source("gradient_tape"))(notebook)
+    assert_none(problems_of_drift(Chapter("04_gradient_tape", notebook)))
+    replaced("SMALLEST_PROBABILITY = 1", "SMALLEST_PROBABILITY = 2")(notebook)
+    assert problems_of_drift(Chapter("04_gradient_tape", notebook))
+
+
+def test_broken_modules_and_files_are_found():
+    assert problems_of_mirror(
+        ["01_a", "03_c"], ["01_a", "02_b"], ["a"], ["a", "d"]
+    ) == [
+        "_toc.yml: 03_c is not number 2",
+        "03_c: no such notebook in book/",
+        "03_c: no module mnist_lib/c.py",
+        "02_b: a notebook that is not in _toc.yml",
+        "c.py: no tests/test_c.py",
+        "test_d.py: no mnist_lib/d.py",
+    ]
+    first, second = STEMS[:2]
+    assert problems_of_imports(first, f"from mnist_lib.{second} import x")
+    assert problems_of_imports("plots", f"from mnist_lib import {first}")
+    assert problems_of_imports("plots", f"from .{first} import x")
+    assert not problems_of_imports(second, f"import mnist_lib.{first}, mnist_lib.plots")
+    function = "__all__ = ['f', 'A']\ndef f(x):\n" + "    x = 1\n" * 150
+    assert problems_of_module("a.py", function + "class A:\n    def b(self): pass") == [
+        "a.py: 154 lines, over 150",
+        "a.py, f: 150 code lines, over 20",
+        "a.py, f: no docstring",
+        "a.py, f: no Args in the docstring",
+        "a.py, f: no return annotation",
+        "a.py, A: no docstring",
+        "a.py, A.b: no docstring",
+    ]
+    links = {"a.md": "[b](reference.md#tensors), [c](missing.md), `[d](code.md)`"}
+    missing = ["a.md: a link to missing.md, which is missing"]
+    assert problems_of_links(links, ROOT / "book") == missing
+    assert problems_of_address("a", "git+https://github.com/b/digits-from-scratch@main")
+    assert len(problems_of_file("a.npz", b"/" + b"root/" + bytes(1_000_000))) == 3
+    notebook = read_chapter(CHAPTERS[0]).notebook
+    twice = [Chapter(CHAPTERS[0], notebook) for _ in range(2)]
+    assert problems_of_figure_names(twice)
