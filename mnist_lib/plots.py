@@ -30,7 +30,9 @@ def show_digits(images, labels=None, columns: int = 10) -> Figure:
     return finished(image_grid(images, labels, columns, cmap="gray_r"))
 
 
-def plot_weights(weights, titles=None, columns=10, label="weight") -> Figure:
+def plot_weights(
+    weights, titles=None, columns: int = 10, label: str = "weight"
+) -> Figure:
     """Show each column of a weight or gradient as a picture: red above 0, blue below.
 
     Args:
@@ -39,17 +41,18 @@ def plot_weights(weights, titles=None, columns=10, label="weight") -> Figure:
         columns: Pictures to a row.
         label: What the colors stand for.
     """
-    weights = np.asarray(weights)
     limit = np.abs(weights).max() or 1.0
     style = {"cmap": "RdBu_r", "vmin": -limit, "vmax": limit}
-    figure = image_grid(weights.T, titles, columns, **style)
+    figure = image_grid(np.transpose(weights), titles, columns, **style)
     figure.set_figheight(figure.get_figheight() + 0.7)  # room for the bar
     bar = {"location": "bottom", "shrink": 0.6, "aspect": 40, "ticks": MaxNLocator(5)}
     figure.colorbar(figure.axes[0].images[0], ax=figure.axes, label=label, **bar)
     return finished(figure)
 
 
-def plot_misclassified(images, labels, mistakes, count=15, columns=5) -> Figure:
+def plot_misclassified(
+    images, labels, mistakes, count: int = 15, columns: int = 5
+) -> Figure:
     """Show the most confident mistakes: the label, then the two leading guesses.
 
     Args:
@@ -77,17 +80,16 @@ def plot_forward(model, image) -> Figure:
     vector = np.reshape(image, (1, -1))
     hidden = np.asarray(model.layers[0](vector))
     cells = hidden.reshape(-1, np.gcd(hidden.size, 16))
-    probabilities = np.asarray(model(vector))[0]
     figure, axes = figures.new_figure(height=2.4, columns=3)
     figure.get_layout_engine().set(wspace=0.12)
     axes[0].imshow(np.reshape(image, (28, 28)), cmap="gray_r")
     axes[1].imshow(cells, cmap="gray_r", aspect="auto", vmin=0)
-    axes[2].barh(range(len(probabilities)), probabilities, color=BLUE)
+    axes[2].barh(range(10), np.ravel(model(vector)), color=BLUE)
     axes[2].set(xlim=(0, 1), yticks=range(10), ylim=(9.5, -0.5))
     names = ("784 pixels", f"{hidden.size} hidden neurons", "10 probabilities")
-    for axis, name in zip(axes, names, strict=True):
+    for axis, name, frame in zip(axes, names, ("off", "off", "on"), strict=True):
         axis.set_title(name, fontsize=10)
-        axis.set_axis_on() if name == names[2] else axis.set_axis_off()
+        axis.axis(frame)
     return finished(figure)
 
 
@@ -101,8 +103,7 @@ def plot_losses(history) -> Figure:
     batches = np.linspace(0, num_epochs, len(history.batch_losses), endpoint=False)
     curves = {"training": (np.arange(num_epochs) + 0.5, history.epoch_losses)}
     if history.validation_losses:
-        ends = np.arange(num_epochs) + 1
-        curves["validation"] = (ends, history.validation_losses)
+        curves["validation"] = (range(1, num_epochs + 1), history.validation_losses)
     figure = plot_curves(curves, "epoch", "loss (nats)")
     axis = figure.axes[0]
     axis.plot(batches, history.batch_losses, color=BLUE, alpha=0.35, lw=0.8, zorder=1)

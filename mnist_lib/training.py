@@ -1,6 +1,6 @@
 """From gradients to trained weights: many small steps downhill.
 
-    batch → predictions → loss → gradients → changed weights → next batch
+Bad input raises a ``ValueError`` or ``TypeError`` that names the argument.
 
 Source: F. Chollet, *Deep Learning with Python*, 2nd edition, sections 2.5.2 and 2.5.3.
 """
