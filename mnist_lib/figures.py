@@ -18,7 +18,11 @@ WIDTH = 6.4  # inches
 
 def new_figure(height: float = 3.6, columns: int = 1) -> tuple[plt.Figure, plt.Axes]:
     """Return a figure of the usual width, and its axes in a row."""
-    return plt.subplots(1, columns, figsize=(WIDTH, height), layout="constrained")
+    size = (WIDTH, height)
+    figure, axes = plt.subplots(1, columns, figsize=size, layout="constrained")
+    for axis in figure.axes:
+        axis.spines[["top", "right"]].set_visible(False)  # labels stand there
+    return figure, axes
 
 
 def finished(figure: plt.Figure) -> plt.Figure:

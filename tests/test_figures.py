@@ -1,3 +1,4 @@
+import matplotlib
 import matplotlib.pyplot as plt
 import numpy as np
 
@@ -49,3 +50,11 @@ def test_the_four_colors_stand_out_on_white_and_have_a_second_cue():
     colors, dashes = zip(*figures.STYLES, strict=True)
     assert all(contrast_on_white(color) >= 3 for color in colors)
     assert len(set(colors)) == len(set(dashes)) == 4
+
+
+def test_the_frame_leaves_room_for_labels_without_a_matplotlibrc():
+    with plt.rc_context(matplotlib.rcParamsDefault):
+        figure = figures.finished(figures.new_figure(columns=2)[0])
+    for axis in figure.axes:
+        spines = {name: spine.get_visible() for name, spine in axis.spines.items()}
+        assert spines == {"left": True, "bottom": True, "top": False, "right": False}
