@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import tensorflow as tf
-from tqdm import tqdm
 
 from mnist_lib import checks, model_checks
 from mnist_lib.batching import BatchGenerator
@@ -132,14 +131,14 @@ def fit(
     generator = BatchGenerator(images, labels, batch_size, shuffle, seed)
     history = History()
     for epoch in range(epochs):
-        if verbose == 1:
+        if verbose:
             print(f"Epoch {epoch}")
-        batches = tqdm(generator, f"Epoch {epoch}", disable=verbose != "bar")
-        for batch, (images_batch, labels_batch) in enumerate(batches):
+        bar = tf.keras.utils.Progbar(generator.num_batches, verbose=verbose == "bar")
+        for batch, (images_batch, labels_batch) in enumerate(generator):
             loss = one_training_step(model, images_batch, labels_batch, learning_rate)
             model_checks.check_finite_loss(float(loss), epoch, batch)
             history.add_batch(loss, len(labels_batch))
-            batches.set_postfix(loss=f"{loss:.2f}")
+            bar.add(1, [("loss", float(loss))])
             if verbose == 1 and batch % 100 == 0:
                 print(f"loss at batch {batch}: {loss:.2f}")
         history.add_epoch(generator.num_batches)
