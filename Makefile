@@ -4,9 +4,7 @@
 # Another Python: make book PYTHON=python3.12
 
 PYTHON ?= python3
-VENV := .venv
-BIN := $(VENV)/bin
-INSTALLED := $(VENV)/installed
+BIN := .venv/bin
 PORT ?= 8000
 
 SHELL := bash
@@ -15,27 +13,54 @@ SHELL := bash
 CHATTER := IPKernelApp|absl::Initialize|^I0000 |AVX
 
 .DEFAULT_GOAL := help
-.PHONY: help book test serve format lint clean
+.PHONY: help book pdf epub test test-lowest test-colab test-newest test-pins links \
+  serve repository format lint clean
 
 help: ## list the commands
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-7s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z -]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' Makefile
 
-# Made anew when a pin or the package's settings change. The first line mends a
-# missing or broken environment; the package itself is linked, not copied, and is
-# built with the setuptools from requirements.txt, so that it needs no network.
-$(INSTALLED): requirements.txt pyproject.toml
-	@$(BIN)/python -m pip --version >/dev/null 2>&1 || { \
-	  $(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' \
-	    || { echo "This needs Python 3.11 to 3.13; name one: PYTHON=python3.12"; \
-	         exit 1; }; \
-	  echo "Making $(VENV) with $$($(PYTHON) --version) ..."; \
-	  $(PYTHON) -m venv --clear $(VENV); }
-	@echo "Installing requirements.txt into $(VENV) (minutes on first use) ..."
+# Environments
+
+# $(call environment,FOLDER): make it where it is missing or broken.
+define environment
+@$(1)/bin/python -m pip --version >/dev/null 2>&1 || { \
+  $(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' \
+    || { echo "This needs Python 3.11 to 3.13; name one: PYTHON=python3.12"; exit 1; }; \
+  echo "Making $(1) with $$($(PYTHON) --version) ..."; \
+  $(PYTHON) -m venv --clear $(1); }
+@echo "Installing into $(1) (minutes on first use) ..."
+endef
+
+# The package itself is linked, not copied, and is built with the setuptools from
+# requirements.txt, so that it needs no network.
+LINK := -m pip install --quiet --no-deps --no-build-isolation --editable .
+
+# Made anew when a pin or the package's settings change.
+.venv/installed: requirements.txt pyproject.toml
+	$(call environment,.venv)
 	@$(BIN)/python -m pip install --quiet --requirement requirements.txt
-	@$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	@$(BIN)/python $(LINK)
 	@touch $@
 
-book: $(INSTALLED)  ## run every chapter and build the book
+# Other versions of what the chapters use, the same ones of what tests them.
+.venv-%/installed: tests/versions/%.txt requirements.txt pyproject.toml
+	$(call environment,.venv-$*)
+	@.venv-$*/bin/python -m pip install --quiet --requirement $< \
+	  --requirement <(sed -n '/^# The tests/,$$p' requirements.txt)
+	@.venv-$*/bin/python $(LINK)
+	@touch $@
+
+# The newest of everything that requirements.txt names, within Jupyter Book 1.
+.venv-newest/installed: requirements.txt pyproject.toml
+	$(call environment,.venv-newest)
+	@.venv-newest/bin/python -m pip install --quiet --upgrade --upgrade-strategy eager \
+	  'jupyter-book<2' $$(sed -nE 's/^([A-Za-z-]+)==.*/\1/p' requirements.txt)
+	@.venv-newest/bin/python $(LINK)
+	@touch $@
+
+# The book
+
+book: .venv/installed  ## run every chapter and build the book
 	@set -o pipefail; $(BIN)/jupyter-book build . -W -n --keep-going 2>&1 \
 	  | grep --line-buffered -v -E '$(CHATTER)' || { \
 	  echo; echo "The book is not in order: see the warnings above."; \
@@ -43,19 +68,54 @@ book: $(INSTALLED)  ## run every chapter and build the book
 	    -exec echo "What the failing cell said:" {} \;; exit 1; }
 	@echo; echo "The book: $(CURDIR)/_build/html/index.html"
 
-test: $(INSTALLED)  ## unit tests, checks of the book, and every chapter's code
-	@$(BIN)/python -m pytest --nbmake tests book
+pdf epub: book  ## the whole book as one file, _build/html/digits-from-scratch.*
+	@$(BIN)/python book/_extension/editions.py $@ _build/html
+
+links: .venv/installed  ## follow every link that leads out of the book
+	@$(BIN)/jupyter-book build . -W -n --keep-going --builder linkcheck \
+	  --path-output _build/links
 
 serve:  ## show the built book at http://localhost:8000 (PORT=...)
 	@$(PYTHON) -m http.server --bind 127.0.0.1 --directory _build/html $(PORT)
 
-format: $(INSTALLED)  ## set the code and the chapters in order
+repository:  ## say where the repository is: URL=https://github.com/OWNER/NAME
+	@$(PYTHON) book/_extension/repository.py $(URL)
+
+# Tests
+
+test: .venv/installed  ## unit tests, checks of the book, and every chapter's code
+	@$(BIN)/python -m pytest --nbmake tests book
+
+# The chapters on Google Colab's versions also run as Colab runs them. COLAB_PYTHON=...
+# takes an interpreter as it is instead, such as the one in Colab's own image.
+test-colab: COLAB := $(if $(COLAB_PYTHON),tests/test_colab.py,--nbmake tests book)
+test-colab: .venv-colab/installed  ## the same on Google Colab's versions
+	@COLAB_PYTHON=$(COLAB_PYTHON) .venv-colab/bin/python -m pytest $(COLAB) \
+	  --ignore tests/test_site.py --ignore tests/test_editions.py
+
+test-lowest: .venv-lowest/installed  ## the same on the oldest versions supported
+	@.venv-lowest/bin/python -m pytest --nbmake tests book \
+	  --ignore tests/test_site.py --ignore tests/test_editions.py
+
+test-newest: .venv-newest/installed  ## book and tests on the newest versions
+	@.venv-newest/bin/jupyter-book build . -W -n --keep-going --all \
+	  && .venv-newest/bin/python -m pytest --nbmake tests book
+
+test-pins: .venv/installed  ## the pins fit together on every supported Python
+	@for version in 3.11 3.12 3.13; do \
+	  $(BIN)/python -m pip install --quiet --dry-run --ignore-installed \
+	    --only-binary :all: --python-version $$version --target _build/none \
+	    --requirement requirements.txt && echo "Python $$version: yes" || exit 1; done
+
+# Order
+
+format: .venv/installed  ## set the code and the chapters in order
 	@$(BIN)/ruff check --fix . && $(BIN)/ruff format .
 	@$(BIN)/nbstripout book/*.ipynb
 
-lint: $(INSTALLED)  ## say what is not in order
+lint: .venv/installed  ## say what is not in order
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
 
-clean:  ## remove what was built (the environment stays; delete .venv for that)
+clean:  ## remove what was built (the environments stay; delete .venv* for that)
 	@rm -rf _build .pytest_cache .ruff_cache *.egg-info
-	@find . -name __pycache__ -not -path './$(VENV)/*' -prune -exec rm -rf {} +
+	@find . -name __pycache__ -not -path './.venv*' -prune -exec rm -rf {} +

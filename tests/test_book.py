@@ -21,7 +21,7 @@ import yaml
 
 ROOT = Path(__file__).parents[1]
 TOC = yaml.safe_load((ROOT / "_toc.yml").read_bytes())
-ADDRESS = yaml.safe_load((ROOT / "_config.yml").read_bytes())["repository"]["url"]
+BRANCH = yaml.safe_load((ROOT / "_config.yml").read_bytes())["repository"]["branch"]
 PAGES = [entry["file"] for part in TOC["parts"] for entry in part["chapters"]]
 CHAPTERS = [page[5:] for page in PAGES if re.fullmatch(r"book/\d\d_\w+", page)]
 STEMS = [name[3:] for name in CHAPTERS]
@@ -30,6 +30,9 @@ MODULES = sorted({path.stem for path in ROOT.glob("mnist_lib/*.py")} - {"__init_
 TESTS = sorted(path.stem[5:] for path in ROOT.glob("tests/test_*.py"))
 PLACES = "README.md CONTRIBUTING.md CITATION.cff pyproject.toml book/*.md book/*.ipynb"
 TEXTS = [path for place in PLACES.split() for path in sorted(ROOT.glob(place))]
+
+# Tests that belong to no module.
+OF_THE_PROJECT = {"book", "colab", "editions", "github", "repository", "site"}
 
 # What a chapter uses without building it.
 USED_READY_MADE = {"tensors": {"load_mnist", "describe_digits", "StandInWarning"}}
@@ -65,7 +68,10 @@ class Chapter:
     def __init__(self, name, notebook):
         self.name, self.number, self.stem = name, int(name[:2]), name[3:]
         self.notebook, numbered = notebook, enumerate(notebook["cells"], 1)
-        self.cells = [Cell(f"{name}, cell {i}", content) for i, content in numbered]
+        # The first cell is for readers outside of the book only.
+        self.badge, *self.cells = [
+            Cell(f"{name}, cell {i}", content) for i, content in numbered
+        ]
         self.code = [cell for cell in self.cells if cell.is_code]
         self.prose = [cell for cell in self.cells if not cell.is_code]
 
@@ -215,7 +221,7 @@ def problems_of_mirror(chapters, notebooks, modules, tests):
         yield name, name in chapters, "a notebook that is not in _toc.yml"
     for name in sorted({*stems, *modules}):
         yield f"{name}.py", name in tests, f"no tests/test_{name}.py"
-    for name in sorted({*tests} - {"book", "site"}):
+    for name in sorted({*tests} - OF_THE_PROJECT):
         yield f"test_{name}.py", name in modules, f"no mnist_lib/{name}.py"
 
 
@@ -240,12 +246,6 @@ def problems_of_links(texts, folder):
             path = folder / unquote(target.partition("#")[0])
             there = re.match("https?:|mailto:", target) or path.exists()
             yield place, there, f"a link to {target}, which is missing"
-
-
-@listed
-def problems_of_address(place, text):
-    for found in re.findall(r"github(?:\.com)?/([\w.-]+/digits-from-scratch)", text):
-        yield place, ADDRESS.endswith(f".com/{found}"), f"{found} is not at {ADDRESS}"
 
 
 @listed
@@ -330,7 +330,13 @@ def problems_of_markdown(chapter):
 
 @listed
 def problems_of_first_cells(chapter):
-    """One bootstrap cell, the same everywhere, then one of imports and constants."""
+    """A badge, one bootstrap cell for all chapters, one of imports and constants."""
+    badge, page = chapter.badge, f"/blob/{BRANCH}/book/{chapter}.ipynb)"
+    opens = badge.source.startswith(
+        "[![Open in Colab](https://colab.research.google.com"
+    )
+    yield badge, opens and badge.source.endswith(page), f"no Colab badge to {page}"
+    yield badge, badge.tags == {"badge", "remove-cell"}, "not badge and remove-cell"
     bootstrap, start, *others = chapter.code
     module_constants = assigned(parsed(module_source(chapter.stem))).keys()
     tagged = {"bootstrap", "remove-cell"} <= bootstrap.tags
@@ -514,9 +520,8 @@ def test_figures_have_names_of_their_own():
 
 
 @pytest.mark.parametrize("path", TEXTS, ids=lambda path: path.name)
-def test_links_and_addresses_lead_somewhere(path):
+def test_links_lead_somewhere(path):
     texts = {path.name: path.read_text(encoding="utf-8")}
-    assert_none(problems_of_address(path.name, texts[path.name]))
     if path.suffix == ".ipynb":
         texts = {cell: cell.source for cell in read_chapter(path.stem).prose}
     assert_none(problems_of_links(texts, path.parent))
@@ -566,7 +571,7 @@ BREAKAGES = {
     problems_of_source: [
         ("has outputs", changed("bootstrap", outputs=[{}])),
         ("execution count", changed("bootstrap", execution_count=1)),
-        ("cell ids repeat", lambda book: book["cells"].append(book["cells"][0])),
+        ("cell ids repeat", lambda book: book["cells"].append(book["cells"][1])),
         ("metadata other", lambda book: book["metadata"].clear()),
         ("no valid notebook", lambda book: book["cells"][0].update(outputs=[])),
         ("white space", added("x = 1\n")),
@@ -584,6 +589,8 @@ BREAKAGES = {
         ("without alternative text", added("<img src='a.svg'>", "markdown")),
     ],
     problems_of_first_cells: [
+        ("no Colab badge", replaced("01_tensors.ipynb)", "02_dense_layers.ipynb)")),
+        ("not badge and", changed("Open in Colab", metadata={"tags": ["badge"]})),
         ("bootstrap cell other", replaced("find_spec", "find")),
         ("a second bootstrap cell", added("1", tags=["bootstrap"])),
         ("not tagged bootstrap", changed("bootstrap", metadata={})),
@@ -686,6 +693,7 @@ def test_drift_looks_past_what_only_the_library_has_and_at_all_else():
 
 def test_drift_of_a_constant_is_found():
     notebook = {"cells": []}
+    added("")(notebook)
     added(module_source("gradient_tape"))(notebook)
     assert_none(problems_of_drift(Chapter("04_gradient_tape", notebook)))
     replaced("SMALLEST_PROBABILITY = 1", "SMALLEST_PROBABILITY = 2")(notebook)
@@ -721,7 +729,6 @@ def test_broken_modules_and_files_are_found():
     links = {"a.md": "[b](reference.md#tensors), [c](missing.md), `[d](code.md)`"}
     missing = ["a.md: a link to missing.md, which is missing"]
     assert problems_of_links(links, ROOT / "book") == missing
-    assert problems_of_address("a", "git+https://github.com/b/digits-from-scratch@main")
     assert len(problems_of_file("a.npz", b"/" + b"root/" + bytes(1_000_000))) == 3
     notebook = read_chapter(CHAPTERS[0]).notebook
     twice = [Chapter(CHAPTERS[0], notebook) for _ in range(2)]

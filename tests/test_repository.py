@@ -1,0 +1,117 @@
+"""The repository's address: one everywhere, and changed everywhere at once."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+sys.path.append(str(ROOT / "book/_extension"))
+
+import repository
+
+# What a copy of the repository would have in its place; a link to another project
+# is no mistake, but one that opens or installs something is.
+ADDRESS = re.compile(
+    r"(?P<start>git\+https://github\.com|git clone https://github\.com|https://github\.com"
+    r"|colab\.research\.google\.com/github|mybinder\.org/v2/gh)/"
+    r"(?P<slug>[\w.-]+/[\w.-]*\w)"
+)
+OTHERS = {"OWNER/NAME", "googlecolab/backend-info"}
+
+
+def problems_of_addresses(root):
+    """Say which files name another repository or published book than _config.yml."""
+    url, problems = repository.current(root), []
+    own = "/".join(repository.parts(url))
+    for path, text in repository.texts(root):
+        if path.name == Path(__file__).name:
+            continue
+        for found in ADDRESS.finditer(text):
+            slug = found["slug"].removesuffix(".git")
+            other = slug in OTHERS and found["start"] == "https://github.com"
+            if slug != own and not other:
+                problems.append(f"{path.name}: {found[0]} is not {own}")
+        for found in re.findall(r"https://[\w-]+\.github\.io/(?:[\w.-]+/)?", text):
+            if found != repository.published(url):
+                problems.append(f"{path.name}: {found} is not where the book will be")
+    return problems
+
+
+@pytest.fixture
+def project(tmp_path):
+    """A copy of the project without what was installed or built, and these tests."""
+    for path, text in repository.texts(ROOT):
+        if path.name == Path(__file__).name:
+            continue  # it has other addresses to try
+        copy = tmp_path / path.relative_to(ROOT)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        copy.write_bytes(text.encode())
+    return tmp_path
+
+
+def test_all_addresses_are_those_of_the_settings():
+    assert problems_of_addresses(ROOT) == []
+
+
+def set_address(project, url):
+    command = ["make", "repository", f"URL={url}", f"PYTHON={sys.executable}"]
+    return subprocess.run(command, cwd=project, capture_output=True, text=True)
+
+
+@pytest.mark.parametrize(
+    ("url", "book"),
+    [
+        ("https://github.com/Ada-L/digits.git", "https://ada-l.github.io/digits/"),
+        ("https://github.com/ada/ada.github.io", "https://ada.github.io/"),
+    ],
+)
+def test_address_is_changed_everywhere_and_back(project, url, book):
+    before = dict(repository.texts(project))
+    old = repository.current(project)
+    slug = "/".join(repository.parts(old))
+    named = [path for path, text in before.items() if slug in text]
+    assert len(named) > 7  # the settings, this test, and every chapter
+    assert set_address(project, url).returncode == 0
+    assert repository.current(project) == url.removesuffix(".git")
+    assert repository.published(url) == book
+    assert problems_of_addresses(project) == []
+    left = [path for path, text in repository.texts(project) if slug in text]
+    assert left == []
+    assert set_address(project, old).returncode == 0
+    assert dict(repository.texts(project)) == before
+
+
+@pytest.mark.parametrize(
+    "url", ["", "https://gitlab.com/a/b", "a/b", "https://github.com/a"]
+)
+def test_what_is_no_address_is_refused(project, url):
+    done = set_address(project, url)
+    assert (
+        done.returncode and "URL must be https://github.com/OWNER/NAME" in done.stderr
+    )
+    assert problems_of_addresses(project) == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[run it](https://colab.research.google.com/github/ada/digits/blob/main/a.ipynb)",
+        "pip install git+https://github.com/ada/digits@main",
+        "https://mybinder.org/v2/gh/ada/digits/main",
+        "<https://github.com/ada/digits>",
+        "git clone https://github.com/googlecolab/backend-info",
+        "https://ada.github.io/digits/",
+    ],
+)
+def test_another_address_is_found(project, text):
+    (project / "book/page.md").write_text(text)
+    assert len(problems_of_addresses(project)) == 1
+
+
+def test_placeholder_can_be_nobodys():
+    owner, _ = repository.parts(repository.current(ROOT))
+    # An owner sets another one; until then GitHub's rules for names forbid this one.
+    assert owner == "YOUR_NAME" or re.fullmatch(r"(?!-)[A-Za-z0-9-]{1,39}(?<!-)", owner)
