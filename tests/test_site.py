@@ -4,22 +4,32 @@ Needs `make book` to have run, and Chromium or Chrome; skipped without them, exc
 where CI is set, which must not pass over it.
 """
 
+import contextlib
 import functools
 import http.server
 import os
 import re
 import shutil
+import sys
 import threading
 from pathlib import Path
 
+import nbformat
 import pytest
 import yaml
+from bs4 import BeautifulSoup
 
 ROOT = Path(__file__).parents[1]
+sys.path.append(str(ROOT / "book/_extension"))
+
+import repository
+
 SITE = ROOT / "_build/html"
 TOC = yaml.safe_load((ROOT / "_toc.yml").read_text(encoding="utf-8"))
 ENTRIES = [entry for part in TOC["parts"] for entry in part["chapters"]]
 PAGES = [TOC["root"], *(entry["file"] for entry in ENTRIES)]
+CHAPTERS = [page for page in PAGES if (ROOT / f"{page}.ipynb").is_file()]
+ADDRESS = repository.published(repository.current(ROOT))
 BROWSERS = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"]
 
 NOT_SCROLLED = "document.documentElement.scrollWidth <= window.innerWidth"
@@ -35,24 +45,42 @@ def give_up(reason):
     pytest.skip(reason)
 
 
-class QuietHandler(http.server.SimpleHTTPRequestHandler):
-    def log_message(self, *args):
-        pass
+@contextlib.contextmanager
+def served(folder):
+    """Serve a folder; unknown addresses show its 404.html, as on GitHub Pages."""
 
+    class Handler(http.server.SimpleHTTPRequestHandler):
+        def log_message(self, *args):
+            pass
 
-@pytest.fixture(scope="module", params=["http", "file"])
-def site(request):
-    """The address of the book: on a server, or opened from the disk."""
-    if not (SITE / "index.html").is_file():
-        give_up("the book has not been built: run `make book` first")
-    if request.param == "file":
-        yield SITE.as_uri()
-        return
-    handler = functools.partial(QuietHandler, directory=SITE)
+        def send_error(self, code, *args):
+            self.send_response(code)
+            self.end_headers()
+            self.wfile.write((SITE / "404.html").read_bytes())
+
+    handler = functools.partial(Handler, directory=folder)
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield f"http://127.0.0.1:{server.server_port}"
         server.shutdown()
+
+
+@pytest.fixture(scope="module")
+def built():
+    """The folder of the book's pages."""
+    if not (SITE / "index.html").is_file():
+        give_up("the book has not been built: run `make book` first")
+    return SITE
+
+
+@pytest.fixture(scope="module", params=["http", "file"])
+def site(request, built):
+    """The address of the book: on a server, or opened from the disk."""
+    if request.param == "file":
+        yield SITE.as_uri()
+        return
+    with served(SITE) as address:
+        yield address
 
 
 @pytest.fixture(scope="module")
@@ -67,11 +95,12 @@ def browser():
         browser.close()
 
 
-@pytest.fixture
-def tab(browser, site):
-    """A browser tab that notes what goes wrong and is kept from other hosts."""
+@contextlib.contextmanager
+def opened(browser, site):
+    """Open a tab that notes what goes wrong and is kept from other hosts."""
     wide = {"width": 1280, "height": 900}
-    tab = browser.new_page(viewport=wide, color_scheme="dark")
+    rights = ["clipboard-read", "clipboard-write"]
+    tab = browser.new_page(viewport=wide, color_scheme="dark", permissions=rights)
     tab.complaints = []
 
     def only_this_site(route):
@@ -90,6 +119,12 @@ def tab(browser, site):
     tab.on("pageerror", lambda error: tab.complaints.append(f"error: {error}"))
     yield tab
     tab.close()
+
+
+@pytest.fixture
+def tab(browser, site):
+    with opened(browser, site) as tab:
+        yield tab
 
 
 def shown_search_boxes(tab):
@@ -126,6 +161,78 @@ def test_search_finds_pages(tab, site):
     tab.goto(f"{site}/search.html?q=gradient")
     tab.locator("#search-results li a").first.wait_for(timeout=10_000)
     assert tab.complaints == []
+
+
+@pytest.mark.parametrize("page", CHAPTERS[:1])
+def test_reader_can_copy_unfold_and_change_the_theme(tab, site, page):
+    tab.goto(f"{site}/{page}.html")
+    code = tab.locator("div.cell_input").first
+    code.hover()
+    code.locator(".copybtn").click()
+    assert tab.evaluate("navigator.clipboard.readText()") == code.inner_text().strip()
+
+    solution = tab.locator("details.solution").first
+    assert not solution.locator("pre").first.is_visible()
+    solution.locator("summary").click()
+    assert solution.locator("pre").first.is_visible()
+
+    tab.locator(".theme-switch-button:visible").first.click()
+    assert tab.evaluate("document.documentElement.dataset.mode") == "light"
+    assert tab.complaints == []
+
+
+@pytest.mark.parametrize("page", CHAPTERS)
+def test_chapter_leads_to_its_own_notebook(tab, site, page):
+    badge = nbformat.read(ROOT / f"{page}.ipynb", as_version=4).cells[0].source
+    tab.goto(f"{site}/{page}.html")
+    colab = tab.locator("a[href*='colab.research.google.com']")
+    assert [f"]({link.get_attribute('href')})" in badge for link in colab.all()] == [
+        True
+    ]
+    source = tab.locator("a.btn-download-source-button").get_attribute("href")
+    downloaded = SITE / page / "../" / source
+    assert downloaded.resolve().read_bytes() == (ROOT / f"{page}.ipynb").read_bytes()
+    assert re.search(r"ran in \d+ seconds", tab.locator("p.run").inner_text())
+
+
+@pytest.mark.parametrize("page", [*PAGES, "index"])
+def test_page_says_what_it_is(built, page):
+    soup = BeautifulSoup((SITE / f"{page}.html").read_text(), "html.parser")
+    said = {m.get("property", m.get("name")): m.get("content") for m in soup("meta")}
+    assert "Digits from Scratch" in soup.title.text
+    assert soup.html["lang"] == "en"
+    target = TOC["root"] if page == "index" else page
+    assert soup.find("link", rel="canonical")["href"] == f"{ADDRESS}{target}.html"
+    assert 40 < len(said["description"]) == len(said["og:description"]) < 500
+    assert said["og:title"] and said["og:site_name"] == "Digits from Scratch"
+    assert (SITE / said["og:image"].removeprefix(ADDRESS)).is_file()
+    if page != "index":
+        foot = soup.find(class_="bd-footer-content").get_text(" ", strip=True)
+        assert re.search(r"CC BY 4.0.*MIT", foot)
+        assert re.search(r"Digits: .*Python 3\.\d+\.\d+, TensorFlow 2\.", foot)
+
+
+def test_sitemap_lists_all_pages(built):
+    listed = re.findall("<loc>(.*?)</loc>", (SITE / "sitemap.xml").read_text())
+    assert listed == sorted(f"{ADDRESS}{page}.html" for page in PAGES)
+
+
+def test_status_page_lists_all_run_times(tab, site):
+    tab.goto(f"{site}/book/status.html")
+    rows = tab.locator("article tbody tr").all_inner_texts()
+    assert len(rows) == len(CHAPTERS)
+    assert all(re.search(r"\d+\.\d", row) for row in rows)
+
+
+def test_unknown_address_shows_a_page_with_ways_on(browser, built, tmp_path):
+    name = ADDRESS.removesuffix("/").rpartition("/")[2]
+    (tmp_path / name).symlink_to(SITE)
+    with served(tmp_path) as site, opened(browser, site) as tab:
+        tab.goto(f"{site}/{name}/book/nowhere/at-all.html")
+        assert tab.locator("article h1").inner_text() == "This page is not here"
+        assert len(tab.complaints) == 1 and "404" in tab.complaints[0]
+        tab.get_by_role("link", name="first page").click()
+        tab.wait_for_url(f"{site}/{name}/{TOC['root']}.html")
 
 
 def test_first_address_leads_to_the_book(tab, site):

@@ -6,13 +6,13 @@ Named in _config.yml, so that it also works with a plain `jupyter-book build .`.
 import hashlib
 import os
 import shutil
-import sys
 from html import escape
 from importlib.metadata import distribution
 from pathlib import Path
 
 from docutils import nodes
 from myst_nb.sphinx_ import HideCodeCellNode
+from publishing import versions
 from sphinx.util import logging
 
 logger = logging.getLogger(__name__)
@@ -46,7 +46,7 @@ def choose_cache(app, config):
             Path(os.environ.get("MNIST_NPZ", "")),
         ],
         os.environ.get("MNIST_SOURCE"),
-        sys.version_info[:2],
+        versions(),  # what is installed may differ from requirements.txt
     )
     config.course_look = digest(root.glob("book/_*/**/*"))
     caches = root / "_build/.jupyter_cache"

@@ -1,0 +1,101 @@
+"""What the pages say of themselves: addresses, versions, digits and run times.
+
+Named in _config.yml. Everything here goes into the built pages; what is checked and
+cached while they are made is in course.py.
+"""
+
+import platform
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from urllib.parse import urlsplit
+from xml.etree import ElementTree
+
+import repository
+from docutils import nodes
+from myst_nb.sphinx_ import NbMetadataCollector
+
+SITEMAP = "http://www.sitemaps.org/schemas/sitemap/0.9"
+STATUS = "book/status"
+PACKAGES = {
+    "tensorflow": "TensorFlow",
+    "keras": "Keras",
+    "numpy": "NumPy",
+    "matplotlib": "Matplotlib",
+}
+
+# What describe_digits says, in few words.
+DIGITS = {
+    "are the digits of MNIST": "MNIST",
+    "are NOT the digits of MNIST": "stand-in digits, not MNIST",
+}
+
+
+def versions():
+    """Return what the chapters run on, each with its version."""
+    packages = [f"{name} {version(package)}" for package, name in PACKAGES.items()]
+    return [f"Python {platform.python_version()}", *packages]
+
+
+def set_addresses(app, config):
+    """Derive the book's own address from the repository's, unless one is set."""
+    url = config.html_theme_options["repository_url"]
+    config.html_baseurl = config.html_baseurl or repository.published(url)
+    config.ogp_site_url = config.html_baseurl
+
+
+def note_page(app, doctree):
+    """Keep a page's first paragraph, and which digits its code ran on."""
+    page = app.env.metadata[app.env.docname]
+    for paragraph in [*doctree.findall(nodes.paragraph)][:1]:
+        page["og:description"] = paragraph.astext()
+        doctree += nodes.meta(name="description", content=paragraph.astext())
+    for cell in doctree.findall(nodes.container):
+        if cell.get("nb_element") == "cell_code_output":
+            for words in filter(cell.astext().__contains__, DIGITS):
+                page["digits"] = DIGITS[words]
+
+
+def runs(app):
+    """Return of every executed page its name, title, digits, seconds and time."""
+    found = []
+    for page, data in sorted(NbMetadataCollector.get_doc_data(app.env).items()):
+        if run := data.get("exec_data"):
+            title = app.env.titles[page].astext()
+            digits = app.env.metadata[page].get("digits", "none")
+            when = datetime.fromtimestamp(run["mtime"], UTC).strftime("%Y-%m-%d %H:%M")
+            found.append((page, title, digits, run["runtime"], when))
+    return found
+
+
+def add_runs(app, pagename, templatename, context, doctree):
+    """Give a page's template how and on what the code was executed."""
+    context["runs"] = runs(app)
+    context["digits"] = " and ".join(sorted({run[2] for run in context["runs"]}))
+    context["versions"] = ", ".join(versions())
+    context["base_url"] = app.config.html_baseurl
+    context["base_path"] = urlsplit(app.config.html_baseurl).path
+    if pagename == STATUS:
+        context["body"] += app.builder.templates.render("runs.html", context)
+
+
+def write_sitemap(app, error):
+    """List all pages for search engines."""
+    if error or app.builder.name != "html":
+        return
+    listing = ElementTree.Element("urlset", xmlns=SITEMAP)
+    for page in sorted(app.env.found_docs):
+        entry = ElementTree.SubElement(ElementTree.SubElement(listing, "url"), "loc")
+        entry.text = app.config.html_baseurl + app.builder.get_target_uri(page)
+    target = Path(app.outdir, "sitemap.xml")
+    ElementTree.ElementTree(listing).write(target, "utf-8", xml_declaration=True)
+
+
+def setup(app):
+    """Tell Sphinx when to call the functions above."""
+    app.connect("config-inited", set_addresses)
+    app.connect("doctree-read", note_page)
+    app.connect("html-page-context", add_runs)
+    app.connect("env-updated", lambda app, env: [STATUS])  # a chapter may have run
+    app.connect("build-finished", write_sitemap)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}
