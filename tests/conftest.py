@@ -1,19 +1,57 @@
 """Settings and made-up data that the tests share."""
 
 import os
+import sys
+from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import numpy as np
 import pytest
 import tensorflow as tf
+import yaml
 
 from mnist_lib import NaiveDense, NaiveSequential, load_mnist, to_vectors
+
+ROOT = Path(__file__).parents[1]
+SITE = ROOT / "_build/html"
+TOC = yaml.safe_load((ROOT / "_toc.yml").read_text(encoding="utf-8"))
+ENTRIES = [entry for part in TOC["parts"] for entry in part["chapters"]]
+PAGES = [TOC["root"], *(entry["file"] for entry in ENTRIES)]
+CHAPTERS = [page for page in PAGES if (ROOT / f"{page}.ipynb").is_file()]
+
+sys.path.append(str(ROOT / "book/_extension"))  # the tests import its modules
 
 
 def pytest_runtest_setup(item):
     if item.get_closest_marker("mnist") and not os.environ.get("MNIST_NPZ"):
         pytest.skip("needs the real MNIST: set MNIST_NPZ to a copy of mnist.npz")
+
+
+def give_up(reason):
+    """Skip on a desk; fail in CI, whose machine should have what is missing."""
+    if os.environ.get("CI"):
+        pytest.fail(reason)
+    pytest.skip(reason)
+
+
+@pytest.fixture(scope="session")
+def built():
+    """The folder of the book's pages."""
+    if not all((SITE / f"{page}.html").is_file() for page in PAGES):
+        give_up("the book has not been built: run `make book` first")
+    return SITE
+
+
+@pytest.fixture(scope="session")
+def chromium(built):
+    """The path of a browser to look at the built pages with."""
+    import editions  # what it needs is not in every environment of the tests
+
+    try:
+        return editions.find_browser()
+    except editions.EditionError as error:
+        give_up(str(error))
 
 
 @pytest.fixture(autouse=True)

@@ -14,19 +14,14 @@ import shutil
 import subprocess
 import sys
 import venv
-from pathlib import Path
 
 import nbformat
 import pytest
+import repository
+from conftest import CHAPTERS, ROOT
 from nbclient import NotebookClient
 from packaging.requirements import Requirement
 
-ROOT = Path(__file__).parents[1]
-sys.path.append(str(ROOT / "book/_extension"))
-
-import repository
-
-CHAPTERS = sorted(path.stem for path in ROOT.glob("book/[0-9]*.ipynb"))
 # pip and setuptools are on Colab too; pip installs the library with them.
 BARE = ["tensorflow", "numpy", "matplotlib", "ipykernel", "pip", "setuptools"]
 KERNEL = ["-m", "ipykernel_launcher", "-f", "{connection_file}"]
@@ -51,10 +46,8 @@ def make_bare_environment(folder):
     venv.create(folder, symlinks=True)
     packages = next(folder.glob("lib/python*/site-packages"))
     for distribution in with_dependencies(BARE):
-        for top in {file.parts[0] for file in distribution.files} - {
-            "..",
-            "__pycache__",
-        }:
+        tops = {file.parts[0] for file in distribution.files}
+        for top in tops - {"..", "__pycache__"}:
             link = packages / top
             if not link.exists():
                 link.symlink_to(distribution.locate_file(top))
@@ -107,8 +100,8 @@ def run(tmp_path, monkeypatch, remote):
         python = install_kernel(tmp_path / "share", "colab", remote, tmp_path)
         alone = tmp_path / "content"
         alone.mkdir()
-        shutil.copy(ROOT / f"book/{name}.ipynb", alone)
-        notebook = nbformat.read(alone / f"{name}.ipynb", as_version=4)
+        copy = shutil.copy(ROOT / f"{name}.ipynb", alone)
+        notebook = nbformat.read(copy, as_version=4)
         notebook.cells = [c for c in notebook.cells if c.cell_type == "code"][cells]
         place = {"metadata": {"path": str(alone)}}
         before = packages(python)
@@ -151,7 +144,7 @@ def test_failed_installation_says_what_to_do(run, tmp_path):
 
 
 def test_elsewhere_nothing_is_installed_and_nothing_said():
-    notebook = nbformat.read(ROOT / f"book/{CHAPTERS[0]}.ipynb", as_version=4)
+    notebook = nbformat.read(ROOT / f"{CHAPTERS[0]}.ipynb", as_version=4)
     source = next(
         c.source for c in notebook.cells if "bootstrap" in c.metadata.get("tags", [])
     )

@@ -15,8 +15,8 @@ from pathlib import Path
 import click.testing
 import pytest
 import yaml
+from conftest import give_up
 from test_book import assert_none, listed
-from test_site import give_up
 
 ROOT = Path(__file__).parents[1]
 PLACES = """.github/**/*.yml .github/*.md .binder/* .devcontainer/*.json CHANGELOG.md

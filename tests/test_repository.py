@@ -6,11 +6,8 @@ import sys
 from pathlib import Path
 
 import pytest
-
-ROOT = Path(__file__).parents[1]
-sys.path.append(str(ROOT / "book/_extension"))
-
 import repository
+from conftest import ROOT
 
 # What a copy of the repository would have in its place; a link to another project
 # is no mistake, but one that opens or installs something is.
@@ -19,7 +16,11 @@ ADDRESS = re.compile(
     r"|colab\.research\.google\.com/github|mybinder\.org/v2/gh)/"
     r"(?P<slug>[\w.-]+/[\w.-]*\w)"
 )
-OTHERS = {"OWNER/NAME", "googlecolab/backend-info"}
+OTHERS = {
+    "OWNER/NAME",
+    "fchollet/deep-learning-with-python-notebooks",
+    "googlecolab/backend-info",
+}
 
 
 def problems_of_addresses(root):

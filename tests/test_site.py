@@ -7,42 +7,22 @@ where CI is set, which must not pass over it.
 import contextlib
 import functools
 import http.server
-import os
 import re
-import shutil
-import sys
 import threading
-from pathlib import Path
 
 import nbformat
 import pytest
-import yaml
-from bs4 import BeautifulSoup
-
-ROOT = Path(__file__).parents[1]
-sys.path.append(str(ROOT / "book/_extension"))
-
 import repository
+from bs4 import BeautifulSoup
+from conftest import CHAPTERS, PAGES, ROOT, SITE, TOC
+from playwright.sync_api import sync_playwright
 
-SITE = ROOT / "_build/html"
-TOC = yaml.safe_load((ROOT / "_toc.yml").read_text(encoding="utf-8"))
-ENTRIES = [entry for part in TOC["parts"] for entry in part["chapters"]]
-PAGES = [TOC["root"], *(entry["file"] for entry in ENTRIES)]
-CHAPTERS = [page for page in PAGES if (ROOT / f"{page}.ipynb").is_file()]
 ADDRESS = repository.published(repository.current(ROOT))
-BROWSERS = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"]
 
 NOT_SCROLLED = "document.documentElement.scrollWidth <= window.innerWidth"
 BACKGROUND = "getComputedStyle(document.body).backgroundColor"
 ALTERNATIVE_TEXTS = "[...document.querySelectorAll('article img')].map(i => i.alt)"
 FORMULAS_DONE = "window.MathJax?.startup?.promise?.then(() => true) ?? true"
-
-
-def give_up(reason):
-    """Skip on a desk; fail where the machine should have what is missing."""
-    if os.environ.get("CI"):
-        pytest.fail(reason)
-    pytest.skip(reason)
 
 
 @contextlib.contextmanager
@@ -65,14 +45,6 @@ def served(folder):
         server.shutdown()
 
 
-@pytest.fixture(scope="module")
-def built():
-    """The folder of the book's pages."""
-    if not (SITE / "index.html").is_file():
-        give_up("the book has not been built: run `make book` first")
-    return SITE
-
-
 @pytest.fixture(scope="module", params=["http", "file"])
 def site(request, built):
     """The address of the book: on a server, or opened from the disk."""
@@ -84,13 +56,9 @@ def site(request, built):
 
 
 @pytest.fixture(scope="module")
-def browser():
-    sync_api = pytest.importorskip("playwright.sync_api")
-    found = next(filter(None, map(shutil.which, BROWSERS)), None)
-    if found is None:
-        give_up("no Chromium or Chrome on this machine")
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=found)
+def browser(chromium):
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium)
         yield browser
         browser.close()
 
