@@ -79,7 +79,7 @@ serve:  ## show the built book at http://localhost:8000 (PORT=...)
 	@$(PYTHON) -m http.server --bind 127.0.0.1 --directory _build/html $(PORT)
 
 repository:  ## say where the repository is: URL=https://github.com/OWNER/NAME
-	@$(PYTHON) book/_extension/repository.py $(URL)
+	@$(PYTHON) book/_extension/repository.py "$(URL)"
 
 # Tests
 

@@ -14,6 +14,9 @@ from xml.etree import ElementTree
 import repository
 from docutils import nodes
 from myst_nb.sphinx_ import NbMetadataCollector
+from sphinx.util import logging
+
+logger = logging.getLogger(__name__)
 
 SITEMAP = "http://www.sitemaps.org/schemas/sitemap/0.9"
 STATUS = "book/status"
@@ -91,6 +94,12 @@ def write_sitemap(app, error):
     ElementTree.ElementTree(listing).write(target, "utf-8", xml_declaration=True)
 
 
+def name_stand_ins(app, error):
+    """Say it on the screen too when the chapters did not run on MNIST."""
+    if any(run[2] == DIGITS["are NOT the digits of MNIST"] for run in runs(app)):
+        logger.info("Made with stand-in digits. For MNIST, try: make clean book")
+
+
 def setup(app):
     """Tell Sphinx when to call the functions above."""
     app.connect("config-inited", set_addresses)
@@ -98,4 +107,5 @@ def setup(app):
     app.connect("html-page-context", add_runs)
     app.connect("env-updated", lambda app, env: [STATUS])  # a chapter may have run
     app.connect("build-finished", write_sitemap)
+    app.connect("build-finished", name_stand_ins)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
