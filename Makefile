@@ -27,7 +27,7 @@ define environment
   $(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' \
     || { echo "This needs Python 3.11 to 3.13; name one: PYTHON=python3.12"; exit 1; }; \
   echo "Making $(1) with $$($(PYTHON) --version) ..."; \
-  $(PYTHON) -m venv --clear $(1); }
+  $(PYTHON) -m venv --clear $(1) || $(PYTHON) -m virtualenv --clear $(1); }
 @echo "Installing into $(1) (minutes on first use) ..."
 endef
 
@@ -54,7 +54,7 @@ LINK := -m pip install --quiet --no-deps --no-build-isolation --editable .
 .venv-newest/installed: requirements.txt pyproject.toml
 	$(call environment,.venv-newest)
 	@.venv-newest/bin/python -m pip install --quiet --upgrade --upgrade-strategy eager \
-	  'jupyter-book<2' $$(sed -nE 's/^([A-Za-z-]+)==.*/\1/p' requirements.txt)
+	  'jupyter-book<2' $$(sed 's/[=#].*//' requirements.txt)
 	@.venv-newest/bin/python $(LINK)
 	@touch $@
 
@@ -111,7 +111,7 @@ test-pins: .venv/installed  ## the pins fit together on every supported Python
 
 format: .venv/installed  ## set the code and the chapters in order
 	@$(BIN)/ruff check --fix . && $(BIN)/ruff format .
-	@$(BIN)/nbstripout book/*.ipynb
+	@$(BIN)/nbstripout --keep-id book/*.ipynb
 
 lint: .venv/installed  ## say what is not in order
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check .

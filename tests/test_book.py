@@ -12,17 +12,14 @@ import json
 import re
 import statistics
 import subprocess
-from pathlib import Path
 from urllib.parse import unquote
 
 import nbformat
 import pytest
 import yaml
+from conftest import PAGES, ROOT
 
-ROOT = Path(__file__).parents[1]
-TOC = yaml.safe_load((ROOT / "_toc.yml").read_bytes())
 BRANCH = yaml.safe_load((ROOT / "_config.yml").read_bytes())["repository"]["branch"]
-PAGES = [entry["file"] for part in TOC["parts"] for entry in part["chapters"]]
 CHAPTERS = [page[5:] for page in PAGES if re.fullmatch(r"book/\d\d_\w+", page)]
 STEMS = [name[3:] for name in CHAPTERS]
 NOTEBOOKS = sorted(path.stem for path in ROOT.glob("book/[0-9]*.ipynb"))

@@ -24,6 +24,7 @@ from packaging.requirements import Requirement
 
 # pip and setuptools are on Colab too; pip installs the library with them.
 BARE = ["tensorflow", "numpy", "matplotlib", "ipykernel", "pip", "setuptools"]
+COLAB_PYTHON = os.environ.get("COLAB_PYTHON")
 KERNEL = ["-m", "ipykernel_launcher", "-f", "{connection_file}"]
 
 
@@ -73,17 +74,18 @@ def install_kernel(share, name, remote, folder):
     google = folder / "stand_in/google/colab/__init__.py"
     google.parent.mkdir(parents=True)
     google.touch()
-    python = os.environ.get("COLAB_PYTHON") or make_bare_environment(folder / "env")
+    python = COLAB_PYTHON or make_bare_environment(folder / "env")
     start = [str(python), *KERNEL, "--IPKernelApp.exec_lines=import google.colab"]
     settings = {
         # Leads git from the address in the chapter to the copy; no other is changed.
         "GIT_CONFIG_COUNT": "1",
         "GIT_CONFIG_KEY_0": f"url.{remote.as_uri()}.insteadOf",
         "GIT_CONFIG_VALUE_0": repository.current(ROOT),
-        "PIP_NO_BUILD_ISOLATION": "0",  # means: build with the setuptools that is there
-        "PYTHONPATH": str(folder / "stand_in"),
         "MPLBACKEND": "module://matplotlib_inline.backend_inline",
     }
+    if not COLAB_PYTHON:
+        settings["PYTHONPATH"] = str(folder / "stand_in")
+        settings["PIP_NO_BUILD_ISOLATION"] = "0"  # pip builds with what is there
     spec = {"argv": start, "display_name": name, "language": "python", "env": settings}
     target = share / f"kernels/{name}/kernel.json"
     target.parent.mkdir(parents=True)
@@ -110,7 +112,10 @@ def run(tmp_path, monkeypatch, remote):
         outputs = [output for cell in notebook.cells for output in cell.outputs]
         return outputs, packages(python) - before
 
-    return run
+    yield run
+    if COLAB_PYTHON:  # the next chapter shall install it too
+        command = [COLAB_PYTHON, "-m", "pip", "uninstall", "--quiet", "--yes"]
+        subprocess.run([*command, "mnist_lib"], check=True)
 
 
 def packages(python):

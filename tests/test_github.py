@@ -190,6 +190,20 @@ def test_files_have_no(check):
     assert_none(globals()[check](FILES))
 
 
+def test_hooks_leave_the_chapters_as_they_are(tmp_path):
+    chapters = {path.name: path.read_bytes() for path in ROOT.glob("book/*.ipynb")}
+    for name, content in chapters.items():
+        (tmp_path / name).write_bytes(content)
+    shutil.copy(ROOT / "pyproject.toml", tmp_path)
+    settings = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text("utf-8"))
+    hooks = settings["repos"][0]["hooks"]
+    assert len(hooks) == 3
+    for hook in hooks:
+        entry = hook["entry"].replace(".venv/bin", str(Path(sys.executable).parent))
+        subprocess.run([*entry.split(), *chapters], cwd=tmp_path, check=True)
+    assert {name: (tmp_path / name).read_bytes() for name in chapters} == chapters
+
+
 @pytest.mark.parametrize("breakage", BREAKAGES)
 def test_broken_file_is_found(breakage):
     name, words, file, old, new = breakage.split(" | ")

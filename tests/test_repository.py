@@ -27,7 +27,7 @@ def problems_of_addresses(root):
     """Say which files name another repository or published book than _config.yml."""
     url, problems = repository.current(root), []
     own = "/".join(repository.parts(url))
-    for path, text in repository.texts(root):
+    for path, text in repository.texts(root).items():
         if path.name == Path(__file__).name:
             continue
         for found in ADDRESS.finditer(text):
@@ -44,7 +44,7 @@ def problems_of_addresses(root):
 @pytest.fixture
 def project(tmp_path):
     """A copy of the project without what was installed or built, and these tests."""
-    for path, text in repository.texts(ROOT):
+    for path, text in repository.texts(ROOT).items():
         if path.name == Path(__file__).name:
             continue  # it has other addresses to try
         copy = tmp_path / path.relative_to(ROOT)
@@ -63,37 +63,63 @@ def set_address(project, url):
 
 
 @pytest.mark.parametrize(
-    ("url", "book"),
+    ("url", "address", "book"),
     [
-        ("https://github.com/Ada-L/digits.git", "https://ada-l.github.io/digits/"),
-        ("https://github.com/ada/ada.github.io", "https://ada.github.io/"),
+        (
+            "git@github.com:Ada-L/digits.git",
+            "https://github.com/Ada-L/digits",
+            "https://ada-l.github.io/digits/",
+        ),
+        (
+            "https://github.com/ada/ada.github.io/",
+            "https://github.com/ada/ada.github.io",
+            "https://ada.github.io/",
+        ),
     ],
 )
-def test_address_is_changed_everywhere_and_back(project, url, book):
-    before = dict(repository.texts(project))
+def test_address_is_changed_everywhere_and_back(project, url, address, book):
+    (project / "gone").symlink_to("nowhere")  # as editors leave them
+    before = repository.texts(project)
     old = repository.current(project)
     slug = "/".join(repository.parts(old))
     named = [path for path, text in before.items() if slug in text]
     assert len(named) > 7  # the settings, this test, and every chapter
     assert set_address(project, url).returncode == 0
-    assert repository.current(project) == url.removesuffix(".git")
+    assert repository.current(project) == address
     assert repository.published(url) == book
     assert problems_of_addresses(project) == []
-    left = [path for path, text in repository.texts(project) if slug in text]
+    left = [path for path, text in repository.texts(project).items() if slug in text]
     assert left == []
     assert set_address(project, old).returncode == 0
-    assert dict(repository.texts(project)) == before
+    assert repository.texts(project) == before
 
 
-@pytest.mark.parametrize(
-    "url", ["", "https://gitlab.com/a/b", "a/b", "https://github.com/a"]
-)
+REFUSED = """https://gitlab.com/a/b a/b https://github.com/a https://github.com/a_b/c
+https://github.com/-a/b https://github.com/a/.. https://github.com/a/é
+https://github.com/a/b/tree/main"""
+
+
+@pytest.mark.parametrize("url", ["", *REFUSED.split()])
 def test_what_is_no_address_is_refused(project, url):
     done = set_address(project, url)
-    assert (
-        done.returncode and "URL must be https://github.com/OWNER/NAME" in done.stderr
-    )
+    assert done.returncode
+    assert "URL must be https://github.com/OWNER/NAME" in done.stderr
     assert problems_of_addresses(project) == []
+
+
+def test_only_addresses_are_changed(project):
+    set_address(project, "https://github.com/book/intro")
+    set_address(project, "https://github.com/ada/digits")
+    assert "root: book/intro\n" in (project / "_toc.yml").read_text()
+
+
+def test_only_files_of_the_project_are_changed(project):
+    subprocess.run(["git", "init", "-q"], cwd=project, check=True)
+    installed = project / ".venv/lib/page.md"
+    installed.parent.mkdir(parents=True)
+    installed.write_text(repository.current(project))
+    set_address(project, "https://github.com/ada/digits")
+    assert repository.PLACEHOLDER in installed.read_text()
 
 
 @pytest.mark.parametrize(
@@ -113,6 +139,5 @@ def test_another_address_is_found(project, text):
 
 
 def test_placeholder_can_be_nobodys():
-    owner, _ = repository.parts(repository.current(ROOT))
-    # An owner sets another one; until then GitHub's rules for names forbid this one.
-    assert owner == "YOUR_NAME" or re.fullmatch(r"(?!-)[A-Za-z0-9-]{1,39}(?<!-)", owner)
+    # GitHub's names have letters, digits and hyphens only.
+    assert not re.fullmatch("[A-Za-z0-9-]+", repository.PLACEHOLDER)

@@ -22,6 +22,7 @@ from urllib.parse import unquote, urldefrag, urlsplit
 
 import jinja2
 import pypandoc
+import repository
 import yaml
 from bs4 import BeautifulSoup
 from playwright.sync_api import sync_playwright
@@ -30,7 +31,14 @@ from pypdf import PdfReader, PdfWriter
 ROOT = Path(__file__).parents[2]
 STYLES = ROOT / "book/_static"
 NAME = "digits-from-scratch"
-BROWSERS = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"]
+BROWSERS = [
+    "chromium",
+    "chromium-browser",
+    "google-chrome",
+    "google-chrome-stable",
+    "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
+    "C:/Program Files/Google/Chrome/Application/chrome.exe",
+]
 ADDRESS = "http://book.invalid/"  # nobody's; what is asked for there comes from us
 
 SCREEN_ONLY = (
@@ -76,8 +84,9 @@ def read_metadata(site):
     root = read_yaml("_toc.yml")["root"]
     page, subtitle = read_page(site, root), citation["title"].partition(": ")[2]
     imprint = [" ".join(item.stripped_strings) for item in page.select(".footer-item")]
-    for canonical in page.select("link[rel=canonical]"):
-        imprint.append(canonical["href"].removesuffix(f"{root}.html"))
+    imprint.insert(0, f"Version {citation['version']}, {citation['date-released']}")
+    url = repository.current(ROOT)
+    address = [] if repository.PLACEHOLDER in url else [repository.published(url)]
     return {
         "title": config["title"],
         "subtitle": subtitle[:1].upper() + subtitle[1:],
@@ -85,8 +94,7 @@ def read_metadata(site):
         "date": citation["date-released"],
         "lang": config["sphinx"]["config"]["language"],
         "rights": " ".join(page.select_one(".extra_footer").stripped_strings),
-        # Without the placeholder that _config.yml may still have as an address.
-        "imprint": [line for line in imprint if line and "your_name" not in line],
+        "imprint": [*filter(None, imprint), *address],
     }
 
 
@@ -237,7 +245,8 @@ def shown(site, document):
 
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=find_browser())
-        tab = browser.new_page(viewport={"width": 794, "height": 1123})
+        paper = {"width": 794, "height": 1123}  # A4 at 96 dpi
+        tab = browser.new_page(viewport=paper, device_scale_factor=2)
         tab.emulate_media(media="print", color_scheme="light")
         tab.route("**/*", answer)
         tab.goto(ADDRESS)
@@ -266,14 +275,18 @@ def make_pdf(site, target):
         tab.evaluate(NUMBER_CONTENTS, numbers)
         writer = PdfWriter(print_pages(tab), incremental=True)
     writer.add_metadata(
-        {"/Author": metadata["author"], "/Subject": metadata["subtitle"]}
+        {
+            "/Author": metadata["author"],
+            "/Subject": metadata["subtitle"],
+            "/Creator": "Jupyter Book, Chromium",
+        }
     )
     writer.write(target)
 
 
 def make_epub(site, target):
     """Pack the book with pandoc; its cover is the title page of the PDF."""
-    body = assemble(site)
+    body, address = assemble(site), repository.published(repository.current(ROOT))
     with tempfile.TemporaryDirectory() as folder:
         cover = Path(folder, "cover.png")
         with shown(site, render_print(site, body)) as tab:
@@ -283,7 +296,7 @@ def make_epub(site, target):
             f"--resource-path={site}",
             f"--css={STYLES / 'epub.css'}",
             f"--epub-cover-image={cover}",
-            f"--metadata=identifier:urn:uuid:{uuid.uuid5(uuid.NAMESPACE_DNS, NAME)}",
+            f"--metadata=identifier:urn:uuid:{uuid.uuid5(uuid.NAMESPACE_URL, address)}",
         ]
         source, text = "html+tex_math_single_backslash", render(site, body)
         try:

@@ -8,6 +8,7 @@ import platform
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
+from typing import NamedTuple
 from urllib.parse import urlsplit
 from xml.etree import ElementTree
 
@@ -41,43 +42,57 @@ def versions():
 
 
 def set_addresses(app, config):
-    """Derive the book's own address from the repository's, unless one is set."""
+    """Derive the book's own address from the repository's."""
     url = config.html_theme_options["repository_url"]
-    config.html_baseurl = config.html_baseurl or repository.published(url)
-    config.ogp_site_url = config.html_baseurl
+    config.html_baseurl = config.ogp_site_url = repository.published(url)
 
 
 def note_page(app, doctree):
     """Keep a page's first paragraph, and which digits its code ran on."""
     page = app.env.metadata[app.env.docname]
     for paragraph in [*doctree.findall(nodes.paragraph)][:1]:
-        page["og:description"] = paragraph.astext()
-        doctree += nodes.meta(name="description", content=paragraph.astext())
+        page["og:description"] = text = " ".join(paragraph.astext().split())
+        doctree += nodes.meta(name="description", content=text)
     for cell in doctree.findall(nodes.container):
         if cell.get("nb_element") == "cell_code_output":
             for words in filter(cell.astext().__contains__, DIGITS):
                 page["digits"] = DIGITS[words]
 
 
+class Run(NamedTuple):
+    """How a page's code was executed."""
+
+    page: str
+    title: str
+    digits: str
+    seconds: float
+    time: datetime
+
+
 def runs(app):
-    """Return of every executed page its name, title, digits, seconds and time."""
+    """Return the runs of all pages that have code, in the pages' order."""
     found = []
     for page, data in sorted(NbMetadataCollector.get_doc_data(app.env).items()):
         if run := data.get("exec_data"):
             title = app.env.titles[page].astext()
-            digits = app.env.metadata[page].get("digits", "none")
-            when = datetime.fromtimestamp(run["mtime"], UTC).strftime("%Y-%m-%d %H:%M")
-            found.append((page, title, digits, run["runtime"], when))
+            digits = app.env.metadata[page].get("digits", "")
+            when = datetime.fromtimestamp(run["mtime"], UTC)
+            found.append(Run(page, title, digits, run["runtime"], when))
     return found
 
 
 def add_runs(app, pagename, templatename, context, doctree):
     """Give a page's template how and on what the code was executed."""
     context["runs"] = runs(app)
-    context["digits"] = " and ".join(sorted({run[2] for run in context["runs"]}))
+    context["digits"] = " and ".join(
+        sorted({run.digits for run in context["runs"] if run.digits})
+    )
     context["versions"] = ", ".join(versions())
     context["base_url"] = app.config.html_baseurl
     context["base_path"] = urlsplit(app.config.html_baseurl).path
+    context["picture"] = app.config.ogp_image_alt
+    if pagename == app.config.root_doc:
+        context["docstitle"] = ""  # its own title is that of the book already
     if pagename == STATUS:
         context["body"] += app.builder.templates.render("runs.html", context)
 
@@ -96,7 +111,7 @@ def write_sitemap(app, error):
 
 def name_stand_ins(app, error):
     """Say it on the screen too when the chapters did not run on MNIST."""
-    if any(run[2] == DIGITS["are NOT the digits of MNIST"] for run in runs(app)):
+    if any(run.digits not in ("", "MNIST") for run in runs(app)):
         logger.info("Made with stand-in digits. For MNIST, try: make clean book")
 
 

@@ -7,11 +7,21 @@ needs nothing but Python.
 
 import os
 import re
+import subprocess
 import sys
 from pathlib import Path
 
-ADDRESS = re.compile(r"https://github\.com/([A-Za-z0-9_-]+)/([\w.-]+)")
-LEFT_OUT = re.compile(r"\.venv.*|\.git|_build|\..*_cache|__pycache__|.*\.egg-info")
+# Stands in _config.yml until somebody owns the book; GitHub forbids the underscore.
+PLACEHOLDER = "YOUR_NAME"
+NAME = r"(?!\.+/?$)[A-Za-z0-9._-]+"
+ADDRESS = re.compile(
+    r"(?:(?:https?://)?(?:www\.)?github\.com/|(?:ssh://)?git@github\.com[:/])"
+    rf"({PLACEHOLDER}|[A-Za-z0-9](?:-?[A-Za-z0-9])*)/({NAME}?)(?:\.git)?/?",
+    re.IGNORECASE,
+)
+# What may stand before OWNER/NAME: it opens, installs or clones something.
+HOSTS = r"github\.com/|colab\.research\.google\.com/github/|mybinder\.org/v2/gh/"
+LEFT_OUT = re.compile(r"\.?venv.*|\.git|_build|\..*(_cache|checkpoints)|__pycache__")
 
 
 def parts(url):
@@ -20,7 +30,7 @@ def parts(url):
     Raises:
         ValueError: It is no such address.
     """
-    found = ADDRESS.fullmatch(url.strip().removesuffix("/").removesuffix(".git"))
+    found = ADDRESS.fullmatch(url.strip())
     if found is None:
         raise ValueError(f"URL must be https://github.com/OWNER/NAME, got {url!r}")
     return found.groups()
@@ -39,33 +49,58 @@ def current(root):
     return re.search(r"(?m)^repository:\n(?:  .*\n)*?  url: (\S+)$", text)[1]
 
 
-def texts(root):
-    """Yield the path and the contents of every text file of the project."""
+def files(root):
+    """Return the project's files: what git knows of, or all there is without git."""
+    if Path(root, ".git").exists():
+        command = [
+            "git",
+            "ls-files",
+            "-z",
+            "--cached",
+            "--others",
+            "--exclude-standard",
+        ]
+        listing = subprocess.run(command, cwd=root, capture_output=True, check=True)
+        names = sorted(filter(None, listing.stdout.decode().split("\0")))
+        return [Path(root, name) for name in names]
+    found = []
     for folder, folders, names in os.walk(root):
         folders[:] = sorted(name for name in folders if not LEFT_OUT.fullmatch(name))
-        for path in [Path(folder, name) for name in sorted(names)]:
-            try:
-                yield path, path.read_bytes().decode()
-            except UnicodeDecodeError:
-                continue  # a picture
+        found += [Path(folder, name) for name in sorted(names)]
+    return found
+
+
+def texts(root):
+    """Return the contents of the project's text files by their paths."""
+    found = {}
+    for path in filter(Path.is_file, files(root)):
+        try:
+            found[path] = path.read_bytes().decode()
+        except UnicodeDecodeError:
+            continue  # a picture
+    return found
 
 
 def change(root, url):
     """Put another address everywhere; return the files that it stood in."""
-    old, changed = current(root), []
-    slugs = ["/".join(parts(address)) for address in (old, url)]
-    for path, text in texts(root):
-        new = text.replace(published(old), published(url))
-        new = re.sub(rf"(?<![\w.-]){re.escape(slugs[0])}(?![\w-])", slugs[1], new)
-        if new != text:
-            path.write_bytes(new.encode())
-            changed.append(path.relative_to(root))
-    return changed
+    old, new = current(root), "https://github.com/" + "/".join(parts(url))
+    old_slug, new_slug = ["/".join(parts(address)) for address in (old, new)]
+    place = re.compile(rf"({HOSTS}){re.escape(old_slug)}(?![\w-]|\.(?!git\b)\w)")
+    changed = {}
+    for path, text in texts(root).items():
+        other = text.replace(published(old), published(new))
+        other = place.sub(lambda found: found[1] + new_slug, other)
+        if other != text:
+            changed[path] = other
+    # The settings come last: if this is broken off, it can be done again.
+    for path in sorted(changed, key=lambda path: path.name == "_config.yml"):
+        path.write_bytes(changed[path].encode())
+    return [path.relative_to(root) for path in changed]
 
 
 if __name__ == "__main__":
     try:
-        files = change(Path.cwd(), " ".join(sys.argv[1:]))
+        done = change(Path.cwd(), " ".join(sys.argv[1:]))
     except ValueError as error:
         sys.exit(str(error))
-    print(f"Changed {len(files)} files.", *files, sep="\n  ")
+    print(f"Changed {len(done)} files.", *done, sep="\n  ")
