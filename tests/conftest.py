@@ -28,6 +28,17 @@ def pytest_runtest_setup(item):
         pytest.skip("needs the real MNIST: set MNIST_NPZ to a copy of mnist.npz")
 
 
+def copy_project(folder, but=None):
+    """Copy the project's text files, but one if named, without what was built."""
+    import repository
+
+    for path, text in repository.texts(ROOT).items():
+        if path.name != but:
+            copy = folder / path.relative_to(ROOT)
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            copy.write_bytes(text.encode())
+
+
 def give_up(reason):
     """Skip on a desk; fail in CI, whose machine should have what is missing."""
     if os.environ.get("CI"):

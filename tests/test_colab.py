@@ -18,7 +18,7 @@ import venv
 import nbformat
 import pytest
 import repository
-from conftest import CHAPTERS, ROOT
+from conftest import CHAPTERS, ROOT, copy_project
 from nbclient import NotebookClient
 from packaging.requirements import Requirement
 
@@ -59,10 +59,7 @@ def make_bare_environment(folder):
 def remote(tmp_path_factory):
     """A git repository with the project's files as they are now, on branch main."""
     folder = tmp_path_factory.mktemp("remote")
-    for path, text in repository.texts(ROOT):
-        copy = folder / path.relative_to(ROOT)
-        copy.parent.mkdir(parents=True, exist_ok=True)
-        copy.write_bytes(text.encode())
+    copy_project(folder)
     git = ["git", "-c", "user.name=a", "-c", "user.email=a@example.org"]
     for command in (["init", "-q", "-b", "main"], ["add", "."], ["commit", "-qm", "."]):
         subprocess.run([*git, *command], cwd=folder, check=True)

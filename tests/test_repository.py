@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import repository
-from conftest import ROOT
+from conftest import ROOT, copy_project
 
 # What a copy of the repository would have in its place; a link to another project
 # is no mistake, but one that opens or installs something is.
@@ -44,12 +44,7 @@ def problems_of_addresses(root):
 @pytest.fixture
 def project(tmp_path):
     """A copy of the project without what was installed or built, and these tests."""
-    for path, text in repository.texts(ROOT).items():
-        if path.name == Path(__file__).name:
-            continue  # it has other addresses to try
-        copy = tmp_path / path.relative_to(ROOT)
-        copy.parent.mkdir(parents=True, exist_ok=True)
-        copy.write_bytes(text.encode())
+    copy_project(tmp_path, but=Path(__file__).name)  # it has addresses to try
     return tmp_path
 
 

@@ -5,6 +5,7 @@ are also read without the book; this program changes it in all of them at once. 
 needs nothing but Python.
 """
 
+import contextlib
 import os
 import re
 import subprocess
@@ -50,19 +51,13 @@ def current(root):
 
 
 def files(root):
-    """Return the project's files: what git knows of, or all there is without git."""
-    if Path(root, ".git").exists():
-        command = [
-            "git",
-            "ls-files",
-            "-z",
-            "--cached",
-            "--others",
-            "--exclude-standard",
-        ]
-        listing = subprocess.run(command, cwd=root, capture_output=True, check=True)
-        names = sorted(filter(None, listing.stdout.decode().split("\0")))
-        return [Path(root, name) for name in names]
+    """Return the project's files: what git knows of, or without git all there is."""
+    command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    with contextlib.suppress(OSError, subprocess.CalledProcessError):
+        if Path(root, ".git").exists():  # else git may find another one further up
+            listing = subprocess.run(command, cwd=root, capture_output=True, check=True)
+            names = sorted(filter(None, listing.stdout.decode().split("\0")))
+            return [Path(root, name) for name in names]
     found = []
     for folder, folders, names in os.walk(root):
         folders[:] = sorted(name for name in folders if not LEFT_OUT.fullmatch(name))
