@@ -97,6 +97,11 @@ def add_runs(app, pagename, templatename, context, doctree):
         context["body"] += app.builder.templates.render("runs.html", context)
 
 
+def renew_status(app, env):
+    """Write the page of run times again: a chapter may have run."""
+    return [STATUS] if STATUS in env.found_docs else []
+
+
 def write_sitemap(app, error):
     """List all pages for search engines."""
     if error or app.builder.name != "html":
@@ -111,7 +116,7 @@ def write_sitemap(app, error):
 
 def name_stand_ins(app, error):
     """Say it on the screen too when the chapters did not run on MNIST."""
-    if any(run.digits not in ("", "MNIST") for run in runs(app)):
+    if not error and any(run.digits not in ("", "MNIST") for run in runs(app)):
         logger.info("Made with stand-in digits. For MNIST, try: make clean book")
 
 
@@ -120,7 +125,7 @@ def setup(app):
     app.connect("config-inited", set_addresses)
     app.connect("doctree-read", note_page)
     app.connect("html-page-context", add_runs)
-    app.connect("env-updated", lambda app, env: [STATUS])  # a chapter may have run
+    app.connect("env-updated", renew_status)
     app.connect("build-finished", write_sitemap)
     app.connect("build-finished", name_stand_ins)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
