@@ -66,8 +66,8 @@ def remote(tmp_path_factory):
     return folder
 
 
-def install_kernel(share, name, remote, folder):
-    """Let a notebook's kernel be one as on Colab; return its interpreter."""
+def install_kernel(remote, folder):
+    """Make a kernel "colab" like Colab's, in folder/share; return its interpreter."""
     google = folder / "stand_in/google/colab/__init__.py"
     google.parent.mkdir(parents=True)
     google.touch()
@@ -83,8 +83,13 @@ def install_kernel(share, name, remote, folder):
     if not COLAB_PYTHON:
         settings["PYTHONPATH"] = str(folder / "stand_in")
         settings["PIP_NO_BUILD_ISOLATION"] = "0"  # pip builds with what is there
-    spec = {"argv": start, "display_name": name, "language": "python", "env": settings}
-    target = share / f"kernels/{name}/kernel.json"
+    spec = {
+        "argv": start,
+        "display_name": "Colab",
+        "language": "python",
+        "env": settings,
+    }
+    target = folder / "share/kernels/colab/kernel.json"
     target.parent.mkdir(parents=True)
     target.write_text(json.dumps(spec))
     return python
@@ -92,11 +97,11 @@ def install_kernel(share, name, remote, folder):
 
 @pytest.fixture
 def run(tmp_path, monkeypatch, remote):
-    """Run the cells of a chapter; return what they printed, and the error if any."""
+    """Run cells of a chapter; return their outputs, and what was installed."""
 
     def run(name, cells=slice(None), remote=remote):
         monkeypatch.setenv("JUPYTER_PATH", str(tmp_path / "share"))
-        python = install_kernel(tmp_path / "share", "colab", remote, tmp_path)
+        python = install_kernel(remote, tmp_path)
         alone = tmp_path / "content"
         alone.mkdir()
         copy = shutil.copy(ROOT / f"{name}.ipynb", alone)
