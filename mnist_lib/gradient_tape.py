@@ -41,7 +41,8 @@ def average_loss(labels, predictions) -> tf.Tensor:
     """
     checks.check_predictions(labels, predictions)
     columns = tf.cast(labels, tf.int32)
-    probabilities = tf.gather(predictions, columns, axis=1, batch_dims=1)
+    chosen = tf.one_hot(columns, predictions.shape[1], dtype=predictions.dtype)
+    probabilities = tf.reduce_sum(chosen * predictions, axis=1)
     losses = -tf.math.log(tf.maximum(probabilities, SMALLEST_PROBABILITY))
     return tf.reduce_mean(losses)
 
