@@ -6,7 +6,9 @@ weights. Each module has a chapter of the same name in the course.
 """
 
 from mnist_lib.batching import BatchGenerator
+from mnist_lib.compiling import fit_compiled
 from mnist_lib.dense_layers import NaiveDense, NaiveSequential, uniform_start
+from mnist_lib.distortion import Distortion
 from mnist_lib.evaluation import (
     Mistakes,
     accuracy,
@@ -16,16 +18,18 @@ from mnist_lib.evaluation import (
     predict,
 )
 from mnist_lib.exercises import check_answer, show_error
+from mnist_lib.figures import plot_bars, plot_curves
 from mnist_lib.gradient_tape import (
     average_loss,
     in_float64,
     loss_and_gradients,
     numerical_gradient,
 )
+from mnist_lib.history import History
+from mnist_lib.improving import Adam, Momentum, glorot_start, he_start, one_cycle
 from mnist_lib.plots import (
     plot_confidence,
     plot_confusion,
-    plot_curves,
     plot_forward,
     plot_losses,
     plot_misclassified,
@@ -41,12 +45,15 @@ from mnist_lib.tensors import (
     nearest_mean,
     to_vectors,
 )
-from mnist_lib.training import History, fit, one_training_step, update_weights
+from mnist_lib.training import fit, one_training_step, rate_at, update_weights
 
 __all__ = [
+    "Adam",
     "BatchGenerator",
+    "Distortion",
     "History",
     "Mistakes",
+    "Momentum",
     "NaiveDense",
     "NaiveSequential",
     "StandInWarning",
@@ -57,6 +64,9 @@ __all__ = [
     "confusion_matrix",
     "describe_digits",
     "fit",
+    "fit_compiled",
+    "glorot_start",
+    "he_start",
     "in_float64",
     "load_mnist",
     "loss_and_gradients",
@@ -65,7 +75,9 @@ __all__ = [
     "misclassified",
     "nearest_mean",
     "numerical_gradient",
+    "one_cycle",
     "one_training_step",
+    "plot_bars",
     "plot_confidence",
     "plot_confusion",
     "plot_curves",
@@ -74,6 +86,7 @@ __all__ = [
     "plot_misclassified",
     "plot_weights",
     "predict",
+    "rate_at",
     "show_digits",
     "show_error",
     "to_vectors",

@@ -22,6 +22,11 @@ def _shape_and_dtype(array) -> tuple[tuple, tf.DType]:
     return tuple(array.shape), tf.as_dtype(array.dtype)
 
 
+def _is_number(value) -> bool:
+    simple = not isinstance(value, list | tuple) and np.ndim(value) == 0
+    return simple and np.asarray(value).dtype.kind in "iuf"
+
+
 def check_positive_integer(name: str, value) -> None:
     whole = isinstance(value, numbers.Integral) and not isinstance(value, bool)
     require(whole, name, "a positive integer", repr(value), TypeError)
@@ -31,10 +36,14 @@ def check_positive_integer(name: str, value) -> None:
 def check_positive_number(name: str, value, below: float = math.inf) -> None:
     if tf.is_symbolic_tensor(value):
         return
-    number = np.ndim(value) == 0 and np.asarray(value).dtype.kind in "iuf"
-    require(number, name, "a positive number", repr(value), TypeError)
+    require(_is_number(value), name, "a positive number", repr(value), TypeError)
     limit = f"between 0 and {below}" if below < math.inf else "positive and finite"
-    require(0 < value < below, name, limit, value)
+    require(0 < np.asarray(value) < below, name, limit, value)
+
+
+def check_number(name: str, value, below: float = math.inf) -> None:
+    require(_is_number(value), name, "a number", repr(value), TypeError)
+    require(0 <= value < below, name, f"at least 0 and below {below}", value)
 
 
 def check_seed(seed, may_be_none: bool = True) -> None:
@@ -46,19 +55,20 @@ def check_seed(seed, may_be_none: bool = True) -> None:
 
 
 def check_callable(name: str, value) -> None:
-    require(callable(value), name, "a function", repr(value), TypeError)
+    expected = "a function, no class" if isinstance(value, type) else "a function"
+    function = callable(value) and not isinstance(value, type)
+    require(function, name, expected, repr(value), TypeError)
 
 
 def check_choice(name: str, value, choices: tuple) -> None:
-    require(value in choices, name, f"one of {choices}", repr(value))
+    require(np.ndim(value) == 0 and value in choices, name, f"one of {choices}", value)
 
 
 def check_same_length(examples, labels, name: str = "images") -> None:
     first, second = ((_shape_and_dtype(a)[0] or (0,))[0] for a in (examples, labels))
-    same, got = first == second, f"{first} {name} and {second} labels"
-    require(
-        same or None in (first, second), f"{name} and labels", "of the same length", got
-    )
+    same = first == second or None in (first, second)
+    got = f"{first} {name} and {second} labels"
+    require(same, f"{name} and labels", "of the same length", got)
     require(first != 0, name, "one or more", "none")
 
 
@@ -101,8 +111,8 @@ def check_labels(labels, num_classes: int = 10) -> None:
 
 def check_every_digit(labels) -> None:
     check_labels(labels)
-    is_array = isinstance(labels, np.ndarray)
-    require(is_array, "labels", "a NumPy array", type(labels).__name__, TypeError)
+    got = type(labels).__name__
+    require(isinstance(labels, np.ndarray), "labels", "a NumPy array", got, TypeError)
     present = np.unique(labels)
     require(len(present) == 10, "labels", "all ten digits", f"only {present}")
 
@@ -111,8 +121,14 @@ def check_vectors(name: str, vectors, width: int | None = None) -> None:
     shape, dtype = _shape_and_dtype(vectors)
     fits = len(shape) == 2 and width in (None, shape[-1])
     require(fits, name, f"of shape (n, {width or 'width'})", f"shape {shape}")
-    decimal = "decimal numbers (to_vectors converts pixels)"
-    require(dtype.is_floating, name, decimal, dtype.name, TypeError)
+    require(dtype.is_floating, name, "decimal (see to_vectors)", dtype.name, TypeError)
+
+
+def check_square_vectors(images) -> None:
+    shape, dtype = _shape_and_dtype(images)
+    square = len(shape) == 2 and shape[0] > 0 and math.isqrt(shape[1]) ** 2 == shape[1]
+    require(square, "images", "of shape (n, side * side), n > 0", f"shape {shape}")
+    require(dtype == tf.float32, "images", "float32", dtype.name, TypeError)
 
 
 def check_predictions(labels, predictions) -> None:
@@ -122,9 +138,8 @@ def check_predictions(labels, predictions) -> None:
     check_labels(labels, num_classes=shape[1])
     check_same_length(predictions, labels, "predictions")
     if not tf.is_symbolic_tensor(predictions):  # what is NaN passes: fit explains it
-        outside = np.any(
-            (np.asarray(predictions) < 0) | (np.asarray(predictions) > 1.001)
-        )
+        values = np.asarray(predictions)
+        outside = np.any((values < 0) | (values > 1.001))
         advice = "probabilities from 0 to 1 (is softmax the last activation?)"
         require(not outside, "predictions", advice, "numbers outside of them")
 

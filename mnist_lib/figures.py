@@ -11,6 +11,8 @@ import numpy as np
 
 from mnist_lib import checks
 
+__all__ = ["plot_bars", "plot_curves"]
+
 BLUE, VERMILLION, GREEN, PURPLE = "#0072B2", "#D55E00", "#009E73", "#CC79A7"
 STYLES = [(BLUE, "-"), (VERMILLION, "--"), (GREEN, "-."), (PURPLE, ":")]
 WIDTH = 6.4  # inches
@@ -87,4 +89,37 @@ def plot_curves(
         lines += axis.plot(x, y, dash, color=color, marker=marker, ms=4, label=name)
     axis.set(xlabel=x_label, ylabel=y_label, **axis_settings)
     label_ends(axis, lines)
+    return finished(figure)
+
+
+def plot_bars(
+    bars: dict, label: str, form: str = "{:.2f}", highlight=(), **axis_settings
+) -> plt.Figure:
+    """Plot named numbers as bars, the first on top, each with its value at its end.
+
+    Args:
+        bars: For each name a number, or a list of several runs: then the bar ends
+            at their median, and dots show each of them.
+        label: What the numbers are, with their unit.
+        form: How to write a value, as for ``str.format``.
+        highlight: Names of bars in vermillion.
+        **axis_settings: For ``Axes.set``, such as ``xlim=(0.9, 1)``.
+    """
+    checks.check_positive_integer("number of bars", len(bars))
+    bars = {str(name): values for name, values in bars.items()}
+    medians = [np.median(values) for values in bars.values()]
+    colors = [VERMILLION if name in highlight else BLUE for name in bars]
+    figure, axis = new_figure(height=0.34 * len(bars) + 0.8)
+    axis.barh(list(bars), medians, color=colors, height=0.6)
+    for row, (values, median) in enumerate(zip(bars.values(), medians, strict=True)):
+        runs = np.ravel(values)
+        if len(runs) > 1:
+            axis.plot(runs, [row] * len(runs), "o", ms=4, color="black", alpha=0.6)
+        text = (max(runs.max(), median), row), (6, 0)
+        axis.annotate(
+            form.format(median), *text, textcoords="offset points", va="center"
+        )
+    axis.set(xlabel=label, **axis_settings)
+    axis.invert_yaxis()
+    axis.margins(x=0.12)
     return finished(figure)

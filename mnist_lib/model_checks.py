@@ -1,14 +1,19 @@
 """Checks of models, and of what they are trained on; see ``checks`` for the form."""
 
 import math
+import operator
 
 import numpy as np
 
 from mnist_lib.checks import (
     check_callable,
+    check_choice,
     check_finite,
     check_inputs,
     check_labels,
+    check_positive_integer,
+    check_positive_number,
+    check_predictions,
     check_same_length,
     require,
 )
@@ -70,6 +75,49 @@ def check_validation(model, validation_data, metric) -> None:
         got = type(validation_data).__name__
         require(is_pair, "validation_data", "a pair (images, labels)", got, TypeError)
         check_training(model, *validation_data)
+
+
+def check_settings(model, epochs, learning_rate, verbose, update, distort) -> None:
+    check_positive_integer("epochs", epochs)
+    if not callable(learning_rate):
+        check_positive_number("learning_rate", learning_rate)
+    check_choice("verbose", verbose, (0, 1, "bar"))
+    check_callable("update", update)
+    check_rule(update, model.weights)
+    if distort is not None:
+        check_callable("distort", distort)
+
+
+def check_rule(rule, weights) -> None:
+    made_for = getattr(rule, "weights", weights)
+    same = len(made_for) == len(weights) and all(map(operator.is_, made_for, weights))
+    got = "those of another model (make the rule anew, too)"
+    require(same, "the rule's weights", "those it was made for", got)
+
+
+def check_rule_weights(weights) -> None:
+    variables = isinstance(weights, list | tuple) and len(weights) > 0
+    expected, got = "a list of variables, such as model.weights", repr(weights)
+    variables = variables and all(hasattr(weight, "assign") for weight in weights)
+    require(variables, "weights", expected, got, TypeError)
+
+
+def check_batch(model, images, labels) -> None:
+    """Find in one batch what a graph, which has no values, could not tell."""
+    check_predictions(labels, model(images))
+
+
+def check_last_rate(learning_rate, num_steps: int) -> None:
+    """Find a schedule that is too short before the first step, not at its end."""
+    if callable(learning_rate):
+        check_positive_number("learning_rate", learning_rate(num_steps - 1))
+
+
+def check_distorted(distorted, images) -> None:
+    expected, got = tuple(np.shape(images)), tuple(np.shape(distorted))
+    require(got == expected, "distorted images", f"of shape {expected}", got)
+    dtypes = np.asarray(distorted).dtype, np.asarray(images).dtype
+    require(dtypes[0] == dtypes[1], "distorted images", *reversed(dtypes), TypeError)
 
 
 def check_finite_loss(loss, epoch: int, batch: int) -> None:

@@ -10,7 +10,6 @@ from mnist_lib.figures import BLUE, finished, image_grid, plot_curves
 __all__ = [
     "plot_confidence",
     "plot_confusion",
-    "plot_curves",
     "plot_forward",
     "plot_losses",
     "plot_misclassified",

@@ -6,16 +6,16 @@ Source: F. Chollet, *Deep Learning with Python*, 2nd edition, sections 2.5.2 and
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 
 import numpy as np
 import tensorflow as tf
 
 from mnist_lib import checks, model_checks
 from mnist_lib.batching import BatchGenerator
-from mnist_lib.gradient_tape import average_loss, loss_and_gradients
+from mnist_lib.gradient_tape import loss_and_gradients
+from mnist_lib.history import History
 
-__all__ = ["History", "fit", "one_training_step", "update_weights"]
+__all__ = ["fit", "one_training_step", "rate_at", "update_weights"]
 
 
 def update_weights(gradients, weights, learning_rate: float = 1e-3) -> None:
@@ -33,7 +33,11 @@ def update_weights(gradients, weights, learning_rate: float = 1e-3) -> None:
 
 
 def one_training_step(
-    model, images_batch, labels_batch, learning_rate: float = 1e-3
+    model,
+    images_batch,
+    labels_batch,
+    learning_rate: float = 1e-3,
+    update: Callable = update_weights,
 ) -> tf.Tensor:
     """Take one step of gradient descent on one batch.
 
@@ -42,50 +46,27 @@ def one_training_step(
         images_batch: Vectors of shape (n, width of the first layer), float32.
         labels_batch: Integers of shape (n,).
         learning_rate: Positive number, the length of the step.
+        update: Rule that is called as ``update_weights`` is.
 
     Returns:
         The batch's average loss before the step, a scalar tensor in nats.
     """
     loss, gradients = loss_and_gradients(model, images_batch, labels_batch)
-    update_weights(gradients, model.weights, learning_rate)
+    update(gradients, model.weights, learning_rate)
     return loss
 
 
-@dataclass
-class History:
-    """What happened during training, in the order in which it happened.
+def rate_at(learning_rate, step: int) -> float:
+    """Return the learning rate of a step.
 
-    Losses are means over examples, in nats.
+    Args:
+        learning_rate: Positive number, or a schedule: a function from the number
+            of a step, counted from 0, to a positive number.
+        step: The step's number.
     """
-
-    batch_losses: list[float] = field(default_factory=list)  #: before each step
-    batch_sizes: list[int] = field(default_factory=list)  #: examples in each batch
-    epoch_losses: list[float] = field(default_factory=list)  #: over each epoch
-    validation_losses: list[float] = field(default_factory=list)  #: after each epoch
-    validation_metrics: list[float] = field(default_factory=list)  #: after each epoch
-
-    def add_batch(self, loss, size: int) -> None:
-        """Add the loss of a batch of ``size`` examples."""
-        self.batch_losses.append(float(loss))
-        self.batch_sizes.append(size)
-
-    def add_epoch(self, num_batches: int) -> None:
-        """Add the mean over the examples of the last ``num_batches`` batches."""
-        losses = self.batch_losses[-num_batches:]
-        sizes = self.batch_sizes[-num_batches:]
-        self.epoch_losses.append(float(np.average(losses, weights=sizes)))
-
-    def add_validation(self, model, validation_data, metric: Callable | None) -> str:
-        """Measure the loss and the metric on validation data; return them as text."""
-        images, labels = validation_data
-        predictions = model(images)
-        self.validation_losses.append(float(average_loss(labels, predictions)))
-        line = f"validation loss: {self.validation_losses[-1]:.2f}"
-        if metric is None:
-            return line
-        self.validation_metrics.append(float(metric(labels, predictions)))
-        name = getattr(metric, "__name__", "metric")
-        return f"{line}, {name}: {self.validation_metrics[-1]:.4f}"
+    rate = learning_rate(step) if callable(learning_rate) else learning_rate
+    checks.check_positive_number("learning_rate", rate)
+    return float(rate)
 
 
 def fit(
@@ -94,14 +75,16 @@ def fit(
     labels,
     epochs: int,
     batch_size: int = 128,
-    learning_rate: float = 1e-3,
+    learning_rate: float | Callable = 1e-3,
     shuffle: bool = False,
     seed: int | None = None,
     validation_data: tuple | None = None,
     metric: Callable | None = None,
     verbose: int | str = 1,
+    update: Callable = update_weights,
+    distort: Callable | None = None,
 ) -> History:
-    """Train the model by plain stochastic gradient descent.
+    """Train the model by stochastic gradient descent.
 
     Args:
         model: Callable with a list ``weights``; they are changed in place.
@@ -109,12 +92,16 @@ def fit(
         labels: Integers of shape (n,).
         epochs: Times that every example is used, at least 1.
         batch_size: Examples per step.
-        learning_rate: Positive number, the length of a step.
+        learning_rate: Positive number, the length of a step, or a schedule, which
+            returns that number for the number of the step.
         shuffle: Draw a new order of the examples for every epoch.
         seed: Integer that fixes those orders, or None.
         validation_data: Pair (images, labels) to measure after every epoch.
         metric: Function of (labels, predictions) to measure too, like ``accuracy``.
         verbose: 1 prints every 100th batch's loss, "bar" shows a bar, 0 nothing.
+        update: Rule that is called as ``update_weights`` is.
+        distort: Function from the images to as many others, called for each epoch;
+            it must leave those it is given as they are.
 
     Returns:
         ``History`` with every batch's loss and each epoch's figures.
@@ -124,26 +111,25 @@ def fit(
         FloatingPointError: The loss is no longer finite.
     """
     model_checks.check_training(model, images, labels)
-    checks.check_positive_integer("epochs", epochs)
-    checks.check_positive_number("learning_rate", learning_rate)
+    model_checks.check_settings(model, epochs, learning_rate, verbose, update, distort)
     model_checks.check_validation(model, validation_data, metric)
-    checks.check_choice("verbose", verbose, (0, 1, "bar"))
     generator = BatchGenerator(images, labels, batch_size, shuffle, seed)
-    history = History()
+    model_checks.check_last_rate(learning_rate, epochs * generator.num_batches)
+    images, history = generator.images, History()
     for epoch in range(epochs):
         if verbose:
             print(f"Epoch {epoch}")
+        generator.images = np.asarray(images if distort is None else distort(images))
+        model_checks.check_distorted(generator.images, images)
         bar = tf.keras.utils.Progbar(generator.num_batches, verbose=verbose == "bar")
         for batch, (images_batch, labels_batch) in enumerate(generator):
-            loss = one_training_step(model, images_batch, labels_batch, learning_rate)
+            rate = rate_at(learning_rate, epoch * generator.num_batches + batch)
+            loss = one_training_step(model, images_batch, labels_batch, rate, update)
             model_checks.check_finite_loss(float(loss), epoch, batch)
             history.add_batch(loss, len(labels_batch))
             bar.add(1, [("loss", float(loss))])
             if verbose == 1 and batch % 100 == 0:
                 print(f"loss at batch {batch}: {loss:.2f}")
         history.add_epoch(generator.num_batches)
-        if validation_data is not None:
-            line = history.add_validation(model, validation_data, metric)
-            if verbose:
-                print(line)
+        history.add_validation(model, validation_data, metric, verbose)
     return history

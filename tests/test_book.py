@@ -29,10 +29,21 @@ PLACES = "README.md CONTRIBUTING.md CITATION.cff pyproject.toml book/*.md book/*
 TEXTS = [path for place in PLACES.split() for path in sorted(ROOT.glob(place))]
 
 # Tests that belong to no module.
-OF_THE_PROJECT = {"book", "colab", "editions", "github", "repository", "site"}
+OF_THE_PROJECT = {
+    "benchmarks",
+    "book",
+    "colab",
+    "editions",
+    "github",
+    "repository",
+    "site",
+}
 
 # What a chapter uses without building it.
 USED_READY_MADE = {"tensors": {"load_mnist", "describe_digits", "StandInWarning"}}
+
+# What a chapter builds besides the module of its name.
+ALSO_BUILT = {"training": ["history"], "improving": ["distortion"]}
 
 METADATA = {
     "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
@@ -41,6 +52,7 @@ METADATA = {
 HTML = {"details", "summary", "br", "sub", "sup", "img"}
 STEPS = ["exercise", "check", "solution"]  # the tags of an exercise's cells
 DRAWING = {"subplots", "figure", "plot", "imshow", "hist", "bar"}
+DRAWING_MODULES = ["figures", "plots"]
 DEFINITION = ast.FunctionDef | ast.ClassDef
 IMPORT = ast.Import | ast.ImportFrom
 
@@ -225,7 +237,8 @@ def problems_of_mirror(chapters, notebooks, modules, tests):
 @listed
 def problems_of_imports(stem, source):
     """Chapters' modules import those of earlier chapters, the others none of them."""
-    before = STEMS[: STEMS.index(stem)] if stem in STEMS else []
+    chapter = next((key for key, parts in ALSO_BUILT.items() if stem in parts), stem)
+    before = STEMS[: STEMS.index(chapter)] if chapter in STEMS else []
     allowed = {*before, *MODULES} - ({*STEMS} - {*before})
     for node in nodes(ast.parse(source), IMPORT):
         names = [alias.name for alias in node.names]
@@ -388,7 +401,9 @@ def problems_of_rhythm(chapter):
 
 @listed
 def problems_of_figures(chapter):
-    functions, count = DRAWING | public_names(parsed(module_source("plots"))), 0
+    functions, count = set(DRAWING), 0
+    for stem in DRAWING_MODULES:
+        functions |= public_names(parsed(module_source(stem)))
     for cell in chapter.code:
         draws = called(cell.tree) & functions and outside_definitions(cell.tree)
         required = bool(draws) and not cell.tags & {"exercise", "solution"}
@@ -458,18 +473,23 @@ def parts_of_exercise(label, exercise, check, solution):
 @listed
 def problems_of_drift(chapter):
     """The code the reader writes is the code the library ships."""
-    library = parsed(module_source(chapter.stem))
     own = [cell.tree for cell in chapter.code if not cell.tags.intersection(STEPS)]
+    for stem in (chapter.stem, *ALSO_BUILT.get(chapter.stem, ())):
+        yield from drift_from_module(chapter, stem, own)
+
+
+def drift_from_module(chapter, stem, own):
+    library = parsed(module_source(stem))
     written, values, used = definitions(*own), assigned(*own), set()
     for name, definition in definitions(library).items():
-        if name in USED_READY_MADE.get(chapter.stem, ()):
+        if name in USED_READY_MADE.get(stem, ()):
             continue
         public = name in public_names(library)
         yield chapter, name in written or not public, f"does not define {name}"
         if name in written:
             used |= {node.id for node in nodes(definition, ast.Name)}
             texts = plain_source(definition), plain_source(written[name])
-            labels = f"mnist_lib/{chapter.stem}.py", f"book/{chapter}.ipynb"
+            labels = f"mnist_lib/{stem}.py", f"book/{chapter}.ipynb"
             diff = "\n".join(difflib.unified_diff(*texts, *labels, lineterm=""))
             yield chapter, not diff, f"{name} is not the library's\n{diff}"
     for name, value in assigned(library).items():

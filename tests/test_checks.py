@@ -21,6 +21,8 @@ GOOD = {
     "check_seed": (0,),
     "check_every_digit": (np.arange(10),),
     "check_vectors": ("means", np.zeros((2, 3)), 3),
+    "check_number": ("momentum", 0, 1),
+    "check_square_vectors": (np.zeros((2, 9), "float32"),),
 }
 BAD = {
     "check_positive_integer": ("n", 0),
@@ -37,6 +39,8 @@ BAD = {
     "check_seed": (-1,),
     "check_every_digit": (np.arange(9),),
     "check_vectors": ("means", np.zeros((2, 3)), 4),
+    "check_number": ("momentum", 1, 1),
+    "check_square_vectors": (np.zeros((2, 8), "float32"),),
 }
 
 
@@ -102,3 +106,14 @@ def test_sums_that_softmax_has_not_seen_are_no_probabilities():
     with pytest.raises(ValueError, match="is softmax the last activation"):
         checks.check_predictions([0], np.array([[2.0, -1.0]]))
     checks.check_predictions([0], np.array([[np.nan, np.nan]]))  # fit explains it
+
+
+@pytest.mark.parametrize("value", [[1], (1, 2), [[1], [1, 2]], np.ones(2), True, None])
+def test_what_is_no_single_number_is_no_number(value):
+    with pytest.raises(TypeError, match="momentum must be a number, got"):
+        checks.check_number("momentum", value)
+
+
+def test_a_class_is_no_function():
+    with pytest.raises(TypeError, match="update must be a function, no class"):
+        checks.check_callable("update", dict)

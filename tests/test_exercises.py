@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from mnist_lib import check_answer, show_error
 
@@ -54,3 +55,35 @@ def test_what_tensorflow_adds_for_its_own_use_is_left_out(capsys):
 
     show_error(fail)
     assert capsys.readouterr().out == "ValueError: sizes differ\n"
+
+
+def test_of_an_error_during_tracing_the_last_line_is_shown(capsys):
+    @tf.function
+    def fail(x):
+        return x.numpy()
+
+    show_error(lambda: fail(tf.constant(1.0)))
+    printed = capsys.readouterr().out
+    expected = "AttributeError: 'SymbolicTensor' object has no attribute 'numpy'\n"
+    assert printed == expected
+
+
+def test_where_xla_s_unknown_operation_arose_is_left_out(capsys):
+    @tf.function(jit_compile=True)
+    def fail(images):
+        return tf.raw_ops.ImageProjectiveTransformV3(
+            images=images, transforms=tf.zeros((1, 8)), output_shape=[4, 4],
+            fill_value=0.0, interpolation="NEAREST",
+        )  # fmt: skip
+
+    show_error(lambda: fail(tf.zeros((1, 4, 4, 1))))
+    printed = capsys.readouterr().out
+    assert printed.startswith("InvalidArgumentError: Detected unsupported operations")
+    assert "ImageProjectiveTransformV3" in printed and len(printed.splitlines()) < 10
+    assert "{{" not in printed and "_Xla" not in printed
+    assert "graph fail on XLA_CPU_JIT" in " ".join(printed.split())
+
+
+def test_what_is_no_function_is_not_taken_for_the_expected_error():
+    with pytest.raises(TypeError, match="action must be a function"):
+        show_error(3)

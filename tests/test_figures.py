@@ -1,6 +1,7 @@
 import matplotlib
 import matplotlib.pyplot as plt
 import numpy as np
+import pytest
 
 from mnist_lib import figures
 
@@ -58,3 +59,35 @@ def test_the_frame_leaves_room_for_labels_without_a_matplotlibrc():
     for axis in figure.axes:
         spines = {name: spine.get_visible() for name, spine in axis.spines.items()}
         assert spines == {"left": True, "bottom": True, "top": False, "right": False}
+
+
+def test_bars_stand_in_order_with_their_values_at_their_ends():
+    bars = {"first": 1.0, "second": [3.0, 2.0, 4.0]}
+    figure = figures.plot_bars(bars, "seconds", "{:.1f} s", highlight=["second"])
+    (axis,) = figure.axes
+    names = [label.get_text() for label in axis.get_yticklabels()]
+    assert names == ["first", "second"] and axis.yaxis_inverted()
+    assert [bar.get_width() for bar in axis.patches] == [1.0, 3.0]  # the median
+    assert [text.get_text() for text in axis.texts] == ["1.0 s", "3.0 s"]
+    assert axis.texts[1].xy == (4.0, 1)  # right of every dot
+    (dots,) = axis.lines
+    assert [*dots.get_xdata()] == [3.0, 2.0, 4.0]
+    colors = [
+        matplotlib.colors.to_hex(bar.get_facecolor()).upper() for bar in axis.patches
+    ]
+    assert colors == [figures.BLUE, figures.VERMILLION]
+    assert axis.get_xlabel() == "seconds"
+
+
+def test_bars_take_settings_of_the_axis_and_need_one_bar():
+    figure = figures.plot_bars({"a": 90.0}, "%", xlim=(80, 100))
+    assert figure.axes[0].get_xlim() == (80, 100)
+    with pytest.raises(ValueError, match="number of bars must be at least 1, got 0"):
+        figures.plot_bars({}, "%")
+
+
+def test_numbers_can_name_bars():
+    figure = figures.plot_bars({32: 1.0, 128: 2.0}, "seconds")
+    (axis,) = figure.axes
+    assert [label.get_text() for label in axis.get_yticklabels()] == ["32", "128"]
+    assert [text.xy[1] for text in axis.texts] == [0, 1]

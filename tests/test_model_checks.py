@@ -4,9 +4,16 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from mnist_lib import NaiveDense, NaiveSequential, model_checks, update_weights
+from mnist_lib import (
+    Momentum,
+    NaiveDense,
+    NaiveSequential,
+    model_checks,
+    update_weights,
+)
 
-LAYER = NaiveDense(2, 3, tf.nn.relu)
+LAYER, OTHER = NaiveDense(2, 3, tf.nn.relu), NaiveDense(2, 3, tf.nn.relu)
+SURE = NaiveDense(2, 3, tf.nn.softmax)
 GOOD = {
     "check_layers_fit": ([LAYER, NaiveDense(3, 1, tf.nn.relu)],),
     "check_model": (LAYER,),
@@ -15,6 +22,12 @@ GOOD = {
     "check_training": (LAYER, np.zeros((4, 2), "float32"), [0, 1, 2, 0]),
     "check_validation": (LAYER, None, None),
     "check_finite_loss": (1.5, 0, 0),
+    "check_settings": (LAYER, 1, 0.1, 0, print, None),
+    "check_rule": (print, LAYER.weights),
+    "check_rule_weights": (LAYER.weights,),
+    "check_batch": (SURE, np.zeros((1, 2), "float32"), [0]),
+    "check_last_rate": (lambda step: 10 - step, 10),
+    "check_distorted": (np.zeros((4, 2), "float32"), np.ones((4, 2), "float32")),
 }
 BAD = {
     "check_layers_fit": ([LAYER, LAYER],),
@@ -24,6 +37,12 @@ BAD = {
     "check_training": (LAYER, np.zeros((4, 2), "float32"), [0, 1, 3, 0]),
     "check_validation": (LAYER, None, max),
     "check_finite_loss": (float("inf"), 2, 7),
+    "check_settings": (LAYER, 1, 0.1, 0, print, 3),
+    "check_rule": (Momentum(LAYER.weights), OTHER.weights),
+    "check_rule_weights": (LAYER,),
+    "check_batch": (LAYER, np.full((1, 2), 99, "float32"), [0]),
+    "check_last_rate": (lambda step: 10 - step, 11),
+    "check_distorted": (np.zeros((4, 2)), np.ones((4, 2), "float32")),
 }
 
 

@@ -4,15 +4,18 @@ import pytest
 import tensorflow as tf
 
 from mnist_lib import (
-    History,
+    Adam,
     NaiveDense,
     NaiveSequential,
     accuracy,
     average_loss,
     fit,
+    fit_compiled,
     loss_and_gradients,
+    one_cycle,
     one_training_step,
     predict,
+    rate_at,
     update_weights,
 )
 
@@ -94,15 +97,6 @@ def test_fit_takes_one_step_for_each_batch_of_each_epoch(small_data):
     assert history.batch_losses == losses
     for one, other in zip(by_fit.weights, by_hand.weights, strict=True):
         assert np.array_equal(one, other)
-
-
-def test_history_weighs_the_short_batch_by_its_size(small_model, small_data):
-    history = fit(small_model, *small_data, epochs=2, batch_size=40, verbose=0)
-    assert history.batch_sizes == [40, 10] * 2
-    first, second = history.batch_losses[:2]
-    assert history.epoch_losses[0] == pytest.approx((40 * first + 10 * second) / 50)
-    assert len(history.epoch_losses) == 2
-    assert history.validation_losses == history.validation_metrics == []
 
 
 @pytest.mark.parametrize(
@@ -188,6 +182,62 @@ def test_a_step_can_be_wrapped_in_a_tf_function(small_data):
     assert losses == pytest.approx(expected, rel=1e-5)
 
 
+def test_a_learning_rate_is_a_number_or_a_function_of_the_step():
+    assert rate_at(0.5, 7) == 0.5
+    assert rate_at(lambda step: 1 / step, 4) == 0.25
+    with pytest.raises(ValueError, match="learning_rate must be positive"):
+        rate_at(lambda step: -1.0, 0)
+
+
+def test_a_schedule_is_asked_for_every_step_in_order(small_model, small_data):
+    asked = []
+
+    def schedule(step):
+        asked.append(step)
+        return 0.1
+
+    fit(small_model, *small_data, 2, 20, learning_rate=schedule, verbose=0)
+    assert asked[1:] == [0, 1, 2, 3, 4, 5]  # after a look at the last one
+
+
+def test_a_schedule_that_is_too_short_is_found_before_the_first_step(
+    small_model, small_data
+):
+    before = copies(small_model.weights)
+    for train in (fit, fit_compiled):
+        with pytest.raises(ValueError, match="step must be one of range"):
+            train(small_model, *small_data, 2, 20, one_cycle(0.1, 5), verbose=0)
+    for old, weight in zip(before, small_model.weights, strict=True):
+        assert np.array_equal(old, weight)
+
+
+def test_the_update_rule_and_the_distortion_are_used(small_model, small_data):
+    images, labels = small_data
+    seen = []
+
+    def distort(given):
+        assert np.array_equal(given, images)
+        return np.full_like(images, len(seen))
+
+    def update(gradients, weights, learning_rate):
+        seen.append(learning_rate)
+        assert [g.shape for g in gradients] == [w.shape for w in weights]
+
+    before = copies(small_model.weights)
+    history = fit(
+        small_model, images, labels, 2, 50, 0.25, verbose=0,
+        update=update, distort=distort,
+    )  # fmt: skip
+    assert seen == [0.25, 0.25]
+    for old, weight in zip(before, small_model.weights, strict=True):
+        assert np.array_equal(old, weight)
+    expected = [
+        float(average_loss(labels, small_model(np.full_like(images, value))))
+        for value in (0, 1)
+    ]
+    assert history.batch_losses == pytest.approx(expected)
+
+
 @pytest.mark.mnist
 def test_the_source_s_recipe_reaches_the_source_s_figures(mnist, source_model):
     train_images, train_labels, test_images, test_labels = mnist
@@ -212,6 +262,20 @@ def test_the_source_s_recipe_reaches_the_source_s_figures(mnist, source_model):
         ({"learning_rate": np.inf}, ValueError, "positive and finite, got inf"),
         ({"learning_rate": "1"}, TypeError, "learning_rate must be a positive number"),
         ({"verbose": 2}, ValueError, "verbose must be one of"),
+        ({"update": "sgd"}, TypeError, "update must be a function, got 'sgd'"),
+        ({"update": Adam}, TypeError, "update must be a function, no class"),
+        ({"distort": 1}, TypeError, "distort must be a function, got 1"),
+        (
+            {"distort": lambda images: images[:1]},
+            ValueError,
+            r"distorted images must be of shape \(50, 6\), got \(1, 6\)",
+        ),
+        (
+            {"distort": lambda images: images.astype("float64")},
+            TypeError,
+            "distorted images must be float32, got",
+        ),
+        ({"learning_rate": lambda step: 0.0}, ValueError, "learning_rate must be pos"),
         (
             {"metric": accuracy},
             ValueError,
@@ -250,9 +314,3 @@ def test_wrong_data_are_explained_before_the_first_step(small_model, small_data)
 def test_a_model_without_weights_is_explained(small_data):
     with pytest.raises(ValueError, match="model must be a network with weights"):
         fit(lambda images: images, *small_data, 1)
-
-
-def test_history_starts_empty_and_shares_nothing():
-    one, other = History(), History()
-    one.add_batch(1.0, 5)
-    assert other.batch_losses == other.batch_sizes == []

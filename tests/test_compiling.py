@@ -1,0 +1,236 @@
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from mnist_lib import (
+    Adam,
+    Distortion,
+    Momentum,
+    NaiveDense,
+    NaiveSequential,
+    accuracy,
+    fit,
+    fit_compiled,
+    one_cycle,
+    one_training_step,
+)
+from mnist_lib.compiling import compile_epoch
+
+
+def make_model(inputs=6, classes=3):
+    tf.random.set_seed(7)
+    return NaiveSequential(
+        [
+            NaiveDense(inputs, 5, tf.nn.relu, tf.keras.initializers.HeNormal(1)),
+            NaiveDense(5, classes, tf.nn.softmax, tf.keras.initializers.HeNormal(2)),
+        ]
+    )
+
+
+def difference(one, other):
+    pairs = zip(one.weights, other.weights, strict=True)
+    return max(np.abs(a.numpy() - b.numpy()).max() for a, b in pairs)
+
+
+def trained(train, data, rule=None, **settings):
+    model = make_model(data[0].shape[1])
+    if rule is not None:
+        settings["update"] = rule(model.weights)
+    return model, train(model, *data, **{"verbose": 0, "epochs": 3, **settings})
+
+
+SETTINGS = {
+    "in order": {"batch_size": 10},
+    "a short last batch": {"batch_size": 20},
+    "one batch": {"batch_size": 50},
+    "a batch larger than the data": {"batch_size": 128},
+    "one example to a batch": {"batch_size": 1, "epochs": 1},
+    "shuffled": {"batch_size": 20, "shuffle": True, "seed": 3},
+    "momentum": {"rule": Momentum, "learning_rate": 0.05},
+    "Adam": {"rule": Adam, "learning_rate": 0.01, "batch_size": 20},
+    "one cycle": {"learning_rate": one_cycle(0.3, 9), "batch_size": 20},
+}
+
+
+@pytest.mark.parametrize("settings", SETTINGS.values(), ids=SETTINGS)
+def test_it_gives_the_weights_and_the_history_of_fit(small_data, settings):
+    expected, history = trained(fit, small_data, **settings)
+    assert difference(expected, make_model()) > 1e-4  # something was learned
+    for compile_how in ({"jit_compile": True}, {"jit_compile": False}):
+        model, own = trained(fit_compiled, small_data, **settings, **compile_how)
+        assert difference(model, expected) <= 1e-5
+        assert own.batch_sizes == history.batch_sizes
+        assert own.batch_losses == pytest.approx(history.batch_losses, abs=1e-5)
+        assert own.epoch_losses == pytest.approx(history.epoch_losses, abs=1e-5)
+
+
+def test_distorted_pictures_are_the_same_for_both(random):
+    data = random.random((50, 36), dtype="float32"), random.integers(0, 3, 50)
+    settings = {"batch_size": 20, "learning_rate": 0.1, "shuffle": True, "seed": 1}
+    expected, _ = trained(fit, data, distort=Distortion(seed=5), **settings)
+    model, _ = trained(fit_compiled, data, distort=Distortion(seed=5), **settings)
+    plain, _ = trained(fit_compiled, data, **settings)
+    assert difference(model, expected) <= 1e-5 < difference(model, plain)
+
+
+@pytest.mark.mnist
+def test_an_epoch_of_mnist_gives_the_weights_of_fit(mnist, source_model):
+    images, labels = mnist[:2]
+    start = [weight.numpy() for weight in source_model.weights]
+    settings = {"epochs": 1, "shuffle": True, "seed": 1, "verbose": 0}
+    fit(source_model, images, labels, **settings)
+    expected = [weight.numpy() for weight in source_model.weights]
+    for weight, value in zip(source_model.weights, start, strict=True):
+        weight.assign(value)
+    fit_compiled(source_model, images, labels, **settings)
+    for weight, value in zip(source_model.weights, expected, strict=True):
+        assert np.abs(weight - value).max() <= 1e-5
+
+
+def test_validation_is_measured_after_every_epoch(small_data):
+    settings = {"validation_data": small_data, "metric": accuracy}
+    _, expected = trained(fit, small_data, **settings)
+    _, history = trained(fit_compiled, small_data, **settings)
+    losses = pytest.approx(expected.validation_losses, abs=1e-5)
+    assert history.validation_losses == losses
+    assert history.validation_metrics == expected.validation_metrics
+    assert len(history.validation_metrics) == 3
+
+
+def test_it_prints_the_lines_of_fit(small_data, capsys):
+    images, labels = (np.concatenate([part] * 5) for part in small_data)
+    printed = []
+    for train in (fit, fit_compiled):
+        trained(train, (images, labels), batch_size=1, verbose=1, epochs=2,
+                validation_data=small_data, metric=accuracy)  # fmt: skip
+        printed.append(capsys.readouterr().out)
+    assert printed[0] == printed[1]
+    assert printed[0].count("loss at batch") == 6
+
+
+def test_it_can_be_silent_or_show_a_bar(small_data, capsys):
+    trained(fit_compiled, small_data)
+    assert capsys.readouterr().out == ""
+    trained(fit_compiled, small_data, batch_size=10, epochs=2, verbose="bar")
+    out = capsys.readouterr().out
+    assert out.count("Epoch ") == 2
+    assert out.count("5/5") == 2 and "loss: " in out
+
+
+def test_training_goes_on_where_the_weights_are(small_data):
+    model, history = trained(fit_compiled, small_data, learning_rate=0.3)
+    again = fit_compiled(model, *small_data, 1, verbose=0)
+    assert again.batch_losses[0] < history.batch_losses[-1]
+
+
+def test_a_compiled_epoch_takes_other_amounts_of_data(small_data):
+    images, labels = map(tf.constant, small_data)
+    rates = tf.constant([0.1, 0.2, 0.3])
+    model, expected = make_model(), make_model()
+    run_epoch = compile_epoch(model, images, labels, 20)
+    for count in (50, 45):
+        losses = run_epoch(images[:count], labels[:count], rates)
+        for i, rate in enumerate(rates):
+            batch = slice(20 * i, min(20 * i + 20, count))
+            loss = one_training_step(expected, images[batch], labels[batch], rate)
+            assert float(losses[i]) == pytest.approx(float(loss), abs=1e-5)
+    assert difference(model, expected) <= 1e-5
+
+
+def test_what_xla_cannot_compile_runs_as_a_graph(small_data):
+    def shifted_relu(sums):
+        pictures = tf.reshape(tf.nn.relu(sums), (-1, 1, 5, 1))
+        stay = tf.constant([[1.0, 0, 0, 0, 1, 0, 0, 0]])
+        same = tf.raw_ops.ImageProjectiveTransformV3(
+            images=pictures, transforms=stay, output_shape=[1, 5],
+            fill_value=0.0, interpolation="NEAREST",
+        )  # fmt: skip
+        return tf.reshape(same, sums.shape)
+
+    start = tf.keras.initializers.HeNormal(1)
+    layers = [NaiveDense(6, 5, shifted_relu, start), NaiveDense(5, 3, tf.nn.softmax)]
+    model = NaiveSequential(layers)
+    with pytest.raises(tf.errors.InvalidArgumentError, match="unsupported operations"):
+        fit_compiled(model, *small_data, 1, verbose=0)
+    history = fit_compiled(
+        model, *small_data, 20, 10, 0.1, jit_compile=False, verbose=0
+    )
+    assert history.epoch_losses[-1] < history.epoch_losses[0]
+
+
+def test_what_a_graph_could_not_tell_is_found_before(small_data):
+    layers = [NaiveDense(6, 3, tf.identity, tf.keras.initializers.HeNormal(1))]
+    with pytest.raises(ValueError, match="is softmax the last activation"):
+        fit_compiled(NaiveSequential(layers), *small_data, 1, verbose=0)
+    rule = Adam(make_model().weights)  # of another model of the same shapes
+    with pytest.raises(ValueError, match="the rule's weights must be those it was"):
+        fit_compiled(make_model(), *small_data, 1, verbose=0, update=rule)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"batch_size": np.int64(20)},
+        {"learning_rate": tf.constant(0.1)},
+        {"learning_rate": lambda step: tf.constant(0.1)},
+        {"learning_rate": tf.keras.optimizers.schedules.ExponentialDecay(0.1, 3, 0.5)},
+        {"learning_rate": lambda step: np.float64(0.1)},
+        {"learning_rate": lambda step: 1},
+        {"distort": lambda images: images[:, ::-1].copy()},
+        {"distort": lambda images: tf.reverse(images, [1])},
+    ],
+    ids=str,
+)
+def test_it_takes_numbers_schedules_and_distortions_of_any_kind(small_data, change):
+    settings = {"learning_rate": 0.1, **change}
+    expected, _ = trained(fit, small_data, **settings)
+    model, _ = trained(fit_compiled, small_data, **settings)
+    assert difference(model, expected) <= 1e-5
+
+
+def test_it_stops_when_a_loss_is_not_finite(small_data):
+    model = NaiveSequential([NaiveDense(6, 3, tf.nn.softmax)])
+    model.weights[0].assign(model.weights[0] * np.inf)
+    words = "loss at epoch 0, batch 0 must be finite.*learning rate ten times smaller"
+    with pytest.raises(FloatingPointError, match=words):
+        fit_compiled(model, *small_data, 1, verbose=0)
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "words"),
+    [
+        ({"epochs": 0}, ValueError, "epochs must be at least 1, got 0"),
+        ({"batch_size": 0}, ValueError, "batch_size must be at least 1, got 0"),
+        ({"batch_size": 1.5}, TypeError, "batch_size must be a positive integer"),
+        ({"learning_rate": 0}, ValueError, "learning_rate must be positive and finite"),
+        ({"learning_rate": lambda step: 0}, ValueError, "learning_rate must be posit"),
+        ({"seed": -1}, ValueError, "seed must be a non-negative integer"),
+        ({"verbose": 2}, ValueError, "verbose must be one of"),
+        ({"update": None}, TypeError, "update must be a function"),
+        ({"distort": 1}, TypeError, "distort must be a function"),
+        ({"distort": lambda x: x[:1]}, ValueError, "distorted images must be of shape"),
+        ({"metric": accuracy}, ValueError, "validation_data must be given, since"),
+        ({"labels": np.full(50, 3)}, ValueError, "labels must be in 0 to 2"),
+        ({"images": np.zeros((50, 7), "f4")}, ValueError, r"of shape \(n, 6\)"),
+        ({"distort": Distortion}, TypeError, "distort must be a function, no"),
+        ({"images": np.full((50, 6), np.nan, "f4")}, ValueError, "must be finite"),
+    ],
+)
+def test_wrong_arguments_are_explained(small_data, change, error, words):
+    model, images_and_labels = (
+        make_model(),
+        dict(zip(("images", "labels"), small_data, strict=True)),
+    )
+    before = [weight.numpy() for weight in model.weights]
+    with pytest.raises(error, match=words):
+        fit_compiled(
+            model, **{**images_and_labels, "epochs": 1, "verbose": 0, **change}
+        )
+    for old, weight in zip(before, model.weights, strict=True):
+        assert np.array_equal(old, weight)
+
+
+def test_training_many_models_gives_no_warning(small_data, caplog):
+    for _ in range(8):
+        trained(fit_compiled, small_data, epochs=1)
+    assert "retracing" not in caplog.text
