@@ -13,8 +13,8 @@ SHELL := bash
 CHATTER := IPKernelApp|absl::Initialize|^I0000 |AVX
 
 .DEFAULT_GOAL := help
-.PHONY: help book pdf epub test test-lowest test-colab test-newest test-pins links \
-  serve repository format lint clean
+.PHONY: help book pdf epub test test-lowest test-colab test-newest test-pins bench \
+  links serve repository format lint clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z -]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' Makefile
@@ -106,6 +106,13 @@ test-pins: .venv/installed  ## the pins fit together on every supported Python
 	  $(BIN)/python -m pip install --quiet --dry-run --ignore-installed \
 	    --only-binary :all: --python-version $$version --target _build/none \
 	    --requirement requirements.txt && echo "Python $$version: yes" || exit 1; done
+
+# Benchmarks
+
+# PyTorch and JAX take part where they are installed: benchmarks/requirements.txt.
+bench: .venv/installed  ## speed and accuracy against Keras and others (half an hour)
+	@for part in epoch growth accuracy; do \
+	  $(BIN)/python benchmarks/$$part.py || exit 1; done
 
 # Order
 

@@ -1,0 +1,147 @@
+"""How long one epoch takes: the course's ways, its peers, and the floor.
+
+All competitors take turns within one run, so that other programs on the machine
+slow all of them alike. Compare the ratios of a run, not its seconds with another's.
+
+    python benchmarks/epoch.py --json epoch.json --figure epoch.png
+"""
+
+import argparse
+import statistics
+
+import measuring
+
+LOSSES_DIFFER = 0.05  # in nats; shuffling alone makes some hundredths
+
+
+def parse_arguments(arguments=None):
+    """Return the settings, or explain what is wrong with them, and leave."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--rounds", type=int, default=7, help="epochs of each")
+    parser.add_argument("--units", type=int, nargs="+", default=[512])
+    parser.add_argument("--batch-size", type=int, default=128)
+    parser.add_argument("--examples", type=int, default=60_000)
+    parser.add_argument("--threads", type=int, help="processors; default: all")
+    parser.add_argument("--only", nargs="+", metavar="NAME", help="some of them")
+    parser.add_argument("--json", metavar="FILE", help="write results; - is the screen")
+    parser.add_argument("--figure", metavar="FILE", help="draw them, as .png or .svg")
+    settings = parser.parse_args(arguments)
+    measuring.check_options(parser, settings)
+    return settings
+
+
+def prepare(work, names):
+    """Return competitors that are installed, ready to run, and the missing ones."""
+    from competitors import COMPETITORS
+
+    unknown = {*(names or [])} - {*COMPETITORS}
+    if unknown:
+        known = "\n  ".join(COMPETITORS)
+        raise SystemExit(f"No competitor {sorted(unknown)}. There are:\n  {known}")
+    ready, missing = {}, {}
+    for name in names or COMPETITORS:
+        try:
+            ready[name] = COMPETITORS[name](work)
+        except ImportError as error:
+            missing[name] = error.name
+    return ready, missing
+
+
+def measure(ready, rounds):
+    """Run everyone once to warm up, then in turns; return times and losses."""
+    from keras.utils import Progbar
+
+    bar = Progbar((rounds + 1) * len(ready), unit_name="epoch")
+    first, times, losses = {}, {name: [] for name in ready}, {}
+    for turn in range(rounds + 1):
+        for name, epoch in ready.items():
+            taken, loss = measuring.seconds(epoch)
+            if turn == 0:
+                first[name] = taken
+            else:
+                times[name].append(taken)
+            losses.setdefault(name, []).append(loss)
+            bar.add(1)
+    return first, times, losses
+
+
+def check_losses(losses) -> None:
+    """Raise if someone's losses do not fall as those of the others do."""
+    curves = {name: curve for name, curve in losses.items() if curve[0] is not None}
+    middle = [statistics.median(turn) for turn in zip(*curves.values(), strict=True)]
+    for name, curve in curves.items():
+        for turn, (loss, expected) in enumerate(zip(curve, middle, strict=True)):
+            if not abs(loss - expected) <= LOSSES_DIFFER:
+                raise SystemExit(
+                    f"{name} does not do the same work: its loss in epoch {turn} is "
+                    f"{loss:.3f}, the others' {expected:.3f}"
+                )
+
+
+def tabulate(first, times):
+    """Return a row for each competitor: its times, and ratios within each round."""
+    floors = [name for name in times if name.startswith("products")]
+    medians = {
+        name: measuring.summary(taken)["median"] for name, taken in times.items()
+    }
+    floor = min((medians[name] for name in floors), default=None)
+    return {
+        name: {
+            **measuring.summary(taken),
+            "first": first[name],
+            "to_floor": medians[name] / floor if floor else None,
+        }
+        for name, taken in times.items()
+    }
+
+
+def print_table(rows) -> None:
+    """Print the fastest first; the ratio is to the fastest of the floors."""
+    heads = ("median", "from", "to", "first", "ratio")
+    print(f"{'one epoch':32}", *(f"{head:>8}" for head in heads))
+    for name, row in sorted(rows.items(), key=lambda item: item[1]["median"]):
+        times = [row[key] for key in ("median", "least", "largest", "first")]
+        times += [row["to_floor"]] if row["to_floor"] else []
+        print(f"{name:32}", *(f"{value:8.2f}" for value in times))
+
+
+def draw(rows, path) -> None:
+    """Draw the medians as bars, the floor's in another color."""
+    from mnist_lib import plot_bars
+
+    ordered = sorted(rows, key=lambda name: rows[name]["median"])
+    bars = {name: rows[name]["median"] for name in ordered}
+    floor = [name for name in bars if name.startswith("products")]
+    label = "seconds for one epoch (median)"
+    plot_bars(bars, label, highlight=floor).savefig(path, dpi=200)
+
+
+def main(arguments=None) -> dict:
+    """Measure, print, and write what was asked for."""
+    settings = parse_arguments(arguments)
+    if settings.threads is not None:
+        measuring.take_threads(settings.threads)
+    from competitors import Work
+
+    data = measuring.load(settings.examples)[:2]
+    work = Work(*data, tuple(settings.units), settings.batch_size)
+    machine = measuring.describe_machine()
+    measuring.print_machine(machine)
+    ready, missing = prepare(work, settings.only)
+    for name, package in missing.items():
+        print(f"left out: {name}, since {package} is not installed")
+    first, times, losses = measure(ready, settings.rounds)
+    check_losses(losses)
+    rows = tabulate(first, times)
+    print_table(rows)
+    results = {"machine": machine, "settings": vars(settings), "epochs": rows}
+    results["peak_megabytes"] = measuring.peak_megabytes()
+    if settings.json:
+        measuring.write_json(settings.json, results)
+    if settings.figure and rows:
+        draw(rows, settings.figure)
+    return results
+
+
+if __name__ == "__main__":
+    main()

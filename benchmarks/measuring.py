@@ -1,0 +1,113 @@
+"""What the benchmarks share: threads, the machine's name, tables, results on disk."""
+
+import importlib.metadata
+import json
+import os
+import platform
+import statistics
+import time
+from datetime import date
+from pathlib import Path
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+PACKAGES = ("numpy", "tensorflow", "keras", "torch", "jax")
+
+
+def take_threads(count: int) -> None:
+    """Keep this process to ``count`` processors; call it before any import of peers.
+
+    Libraries start as many threads as the process may use, so this one limit holds
+    for all of them.
+    """
+    if not hasattr(os, "sched_setaffinity"):
+        raise SystemExit("Only Linux can keep a process to some of the processors.")
+    free = sorted(os.sched_getaffinity(0))
+    if not 1 <= count <= len(free):
+        raise SystemExit(f"--threads must be 1 to {len(free)}, got {count}")
+    os.sched_setaffinity(0, free[:count])
+
+
+def check_options(parser, settings) -> None:
+    """Leave with an explanation if a number or a file cannot be used."""
+    for name, value in vars(settings).items():
+        option = f"--{name.replace('_', '-')}"
+        values = value if isinstance(value, list) else [value]
+        numbers = [number for number in values if isinstance(number, int)]
+        if numbers and min(numbers) < (name != "seeds"):
+            parser.error(f"{option} must be at least {int(name != 'seeds')}")
+        if name in ("json", "figure") and value not in (None, "-"):
+            if not Path(value).absolute().parent.is_dir():
+                parser.error(f"{option} must be in a folder that exists")
+            if name == "figure" and Path(value).suffix not in (".png", ".svg"):
+                parser.error("--figure must end in .png or .svg")
+
+
+def count_threads() -> int:
+    """Return how many processors this process may use."""
+    has_affinity = hasattr(os, "sched_getaffinity")
+    return len(os.sched_getaffinity(0)) if has_affinity else os.cpu_count()
+
+
+def describe_machine() -> dict:
+    """Return what a figure depends on: processor, threads, versions, date."""
+    information = Path("/proc/cpuinfo")
+    lines = information.read_text().splitlines() if information.exists() else []
+    names = [line.partition(": ")[2] for line in lines if line.startswith("model name")]
+    versions = {"python": platform.python_version()}
+    for package in PACKAGES:
+        try:
+            versions[package] = importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            versions[package] = None
+    return {
+        "processor": (names or [platform.processor() or platform.machine()])[0],
+        "threads": count_threads(),
+        "versions": versions,
+        "date": date.today().isoformat(),
+    }
+
+
+def print_machine(machine: dict) -> None:
+    """Print the machine in two lines."""
+    versions = machine["versions"].items()
+    print(f"{machine['processor']}, {machine['threads']} threads, {machine['date']}")
+    print(", ".join(f"{name} {version}" for name, version in versions if version))
+
+
+def load(examples: int) -> tuple:
+    """Return the first training digits and all test digits: vectors and labels."""
+    from mnist_lib import describe_digits, load_mnist, to_vectors
+
+    (images, labels), (test_images, test_labels) = load_mnist()
+    print(describe_digits(images))
+    train = to_vectors(images[:examples]), labels[:examples]
+    return *train, to_vectors(test_images), test_labels
+
+
+def seconds(action) -> tuple[float, object]:
+    """Return how long a call took, and what it returned."""
+    start = time.perf_counter()
+    result = action()
+    return time.perf_counter() - start, result
+
+
+def summary(times: list[float]) -> dict:
+    """Return median, least and largest of some times."""
+    return {
+        "median": statistics.median(times), "least": min(times), "largest": max(times)
+    }  # fmt: skip
+
+
+def peak_megabytes() -> float:
+    """Return the most memory that this process has held so far, in 10^6 bytes."""
+    import resource  # not on Windows
+
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / 1e6 if platform.system() == "Darwin" else peak * 1024 / 1e6
+
+
+def write_json(path: str, results: dict) -> None:
+    """Write results where they were asked for; "-" is the screen."""
+    text = json.dumps(results, indent=2)
+    print(text) if path == "-" else Path(path).write_text(text + "\n", encoding="utf-8")
