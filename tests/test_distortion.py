@@ -85,6 +85,13 @@ def test_each_strength_moves_places_up_to_its_limit(strength, limit):
     assert 0.9 * limit < moved <= limit + 1e-4
 
 
+def test_a_turn_keeps_every_distance_from_the_middle():
+    undisturbed = np.reshape(places(28), (2, 1, 784)) - 13.5
+    drawn = Distortion(**{**NONE, "rotation": 40.0, "seed": 1}).draw(50, 28) - 13.5
+    assert np.abs(drawn - undisturbed).max() > 5
+    assert np.allclose(np.hypot(*drawn), np.hypot(*undisturbed), atol=1e-4)
+
+
 def test_bending_has_its_strength():
     undisturbed = np.reshape(places(28), (2, 1, 784))
     drawn = Distortion(**{**NONE, "elastic": 1.5, "seed": 1}).draw(500, 28)
