@@ -86,16 +86,17 @@ repository:  ## say where the repository is: URL=https://github.com/OWNER/NAME
 test: .venv/installed  ## unit tests, checks of the book, and every chapter's code
 	@$(BIN)/python -m pytest --nbmake tests book
 
+# For the versions that are pinned only: the built book, and the benchmarks' peers.
+PINNED := $(foreach name,site editions benchmarks,--ignore tests/test_$(name).py)
+
 # The chapters on Google Colab's versions also run as Colab runs them. COLAB_PYTHON=...
 # takes an interpreter as it is instead, such as the one in Colab's own image.
 test-colab: COLAB := $(if $(COLAB_PYTHON),tests/test_colab.py,--nbmake tests book)
 test-colab: .venv-colab/installed  ## the same on Google Colab's versions
-	@COLAB_PYTHON=$(COLAB_PYTHON) .venv-colab/bin/python -m pytest $(COLAB) \
-	  --ignore tests/test_site.py --ignore tests/test_editions.py
+	@COLAB_PYTHON=$(COLAB_PYTHON) .venv-colab/bin/python -m pytest $(COLAB) $(PINNED)
 
 test-lowest: .venv-lowest/installed  ## the same on the oldest versions supported
-	@.venv-lowest/bin/python -m pytest --nbmake tests book \
-	  --ignore tests/test_site.py --ignore tests/test_editions.py
+	@.venv-lowest/bin/python -m pytest --nbmake tests book $(PINNED)
 
 test-newest: .venv-newest/installed  ## book and tests on the newest versions
 	@.venv-newest/bin/jupyter-book build . -W -n --keep-going --all \
