@@ -1,7 +1,7 @@
 """Where the digits come from: a file of MNIST, a download, or the stand-ins' cache.
 
 No file is trusted: arrays are read without pickle, which could run a stranger's
-code, and compared with the known digests of MNIST, byte by byte.
+code, and compared with the known digests of MNIST.
 """
 
 import contextlib
@@ -15,6 +15,7 @@ import keras
 import numpy as np
 
 from mnist_lib import stand_in
+from mnist_lib.archives import read_arrays, sha256, write_arrays
 
 KERAS_HOME = os.environ.get("KERAS_HOME") or str(Path.home() / ".keras")
 ADDRESS = "https://storage.googleapis.com/tensorflow/tf-keras-datasets/mnist.npz"
@@ -71,30 +72,23 @@ def read_mnist(path: str | os.PathLike) -> tuple[tuple, tuple]:
     Raises:
         ValueError: The file is missing, damaged or not MNIST.
     """
-    advice = f"Delete it to download it anew, or get a good copy from {ADDRESS}"
-    path = Path(path).expanduser()
-    if not path.is_file():
-        raise ValueError(f"{path} is not a file. Check the path, or MNIST_NPZ")
+    advice = (
+        "Check MNIST_NPZ, or delete the file to download it anew, or get a good copy"
+    )
     try:
-        with np.load(path, allow_pickle=False) as archive:
-            arrays = {name: archive[name] for name in ARRAYS}
-    except Exception as error:  # a damaged archive fails in a dozen ways
-        problem = f"{path} is no readable mnist.npz: {error}. {advice}"
-        raise ValueError(problem) from error
-    for name, (shape, digest) in ARRAYS.items():
-        array = arrays[name]
-        if array.shape != shape or array.dtype != np.uint8:
-            expected = f"uint8 of shape {shape}, got {array.dtype} of {array.shape}"
-            raise ValueError(f"{path}: {name} must be {expected}. {advice}")
-        if sha256(array) != digest:
-            raise ValueError(f"{path}: {name} is not MNIST's: bytes differ. {advice}")
+        arrays = read_arrays(path, expected_arrays())
+        for name, (_, digest) in ARRAYS.items():
+            if sha256(arrays[name]) != digest:
+                raise ValueError(f"{path}: {name} is not MNIST's: bytes differ")
+    except ValueError as error:
+        raise ValueError(f"{error}. {advice}") from error
     x_train, y_train, x_test, y_test = arrays.values()
     return (x_train, y_train), (x_test, y_test)
 
 
-def sha256(array: np.ndarray) -> str:
-    """Return the SHA-256 of an array's bytes, in hexadecimal."""
-    return hashlib.sha256(np.ascontiguousarray(array)).hexdigest()
+def expected_arrays() -> dict:
+    """Return for each of MNIST's arrays its shape and dtype."""
+    return {name: (shape, np.uint8) for name, (shape, _) in ARRAYS.items()}
 
 
 def is_mnist(train_images: np.ndarray) -> bool:
@@ -113,15 +107,14 @@ def load_stand_in() -> tuple[tuple, tuple]:
     """
     version = hashlib.sha256(Path(stand_in.__file__).read_bytes()).hexdigest()[:12]
     cache = Path(KERAS_HOME) / "datasets" / f"stand-in-{version}.npz"
-    with contextlib.suppress(Exception):  # no cache, or a damaged one: draw anew
-        with np.load(cache, allow_pickle=False) as archive:
-            x_train, y_train, x_test, y_test = (archive[name] for name in ARRAYS)
-            return (x_train, y_train), (x_test, y_test)
+    with contextlib.suppress(ValueError):  # no cache, or a damaged one: draw anew
+        x_train, y_train, x_test, y_test = read_arrays(
+            cache, expected_arrays()
+        ).values()
+        return (x_train, y_train), (x_test, y_test)
     digits = stand_in.make_stand_in()
     arrays = [array for pair in digits for array in pair]
-    unfinished = cache.with_suffix(f".{os.getpid()}.npz")
     with contextlib.suppress(OSError):  # a read-only home: draw them every time
         cache.parent.mkdir(parents=True, exist_ok=True)
-        np.savez_compressed(unfinished, **dict(zip(ARRAYS, arrays, strict=True)))
-        unfinished.replace(cache)  # in one go: another process may be reading
+        write_arrays(cache, dict(zip(ARRAYS, arrays, strict=True)))
     return digits

@@ -1,0 +1,347 @@
+import io
+import os
+import re
+import resource
+import struct
+import subprocess
+import sys
+import zipfile
+
+import numpy as np
+import pytest
+from conftest import ROOT, give_up
+
+from mnist_lib import archives
+
+EXPECTED = {"pixels": ((4, 3), np.float32), "labels": ((5,), np.uint8)}
+
+
+@pytest.fixture
+def arrays(random):
+    pixels = random.random((4, 3), dtype="float32")
+    return {"pixels": pixels, "labels": np.arange(5, dtype="uint8")}
+
+
+@pytest.fixture
+def path(tmp_path, arrays):
+    path = tmp_path / "some arrays.npz"
+    archives.write_arrays(path, arrays)
+    return path
+
+
+def as_npy(array):
+    buffer = io.BytesIO()
+    np.save(buffer, array)
+    return buffer.getvalue()
+
+
+def write_members(path, members, method=zipfile.ZIP_DEFLATED):
+    """Write an archive of any bytes, as a stranger could."""
+    with zipfile.ZipFile(path, "w", method) as archive:
+        for name, content in members:
+            archive.writestr(name, content)
+
+
+def refused(path, words="is not usable: ", expected=EXPECTED):
+    """Whether the file is refused in a line that names it."""
+    with pytest.raises(ValueError, match=words) as caught:
+        archives.read_arrays(path, expected)
+    return str(path) in str(caught.value) and len(str(caught.value)) < 600
+
+
+def test_arrays_are_read_as_they_were_written(path, arrays):
+    read = archives.read_arrays(path, EXPECTED)
+    assert list(read) == list(EXPECTED)
+    for name, array in arrays.items():
+        assert read[name].dtype == array.dtype and np.array_equal(read[name], array)
+        read[name][:] = 0  # it can be written to, and belongs to the reader
+
+
+@pytest.mark.parametrize(
+    "array",
+    [
+        np.float64(np.pi),
+        np.zeros((0, 3), "float32"),
+        np.asfortranarray(np.arange(6.0).reshape(2, 3)),
+        np.arange(20)[::-2],
+        np.array([np.nan, np.inf, -0.0]),
+        np.array([True, False]),
+    ],
+    ids=["a number", "nothing", "columns first", "a slice", "not finite", "truths"],
+)
+def test_arrays_of_every_kind_are_read_as_they_were_written(tmp_path, array):
+    expected = {"array": (np.shape(array), array.dtype)}
+    archives.write_arrays(tmp_path / "a.npz", {"array": array})
+    read = archives.read_arrays(tmp_path / "a.npz", expected)["array"]
+    assert read.shape == np.shape(array) and read.tobytes() == array.tobytes()
+
+
+def test_numpy_reads_it_too_and_the_other_way_round(path, arrays):
+    with np.load(path, allow_pickle=False) as archive:
+        assert all(np.array_equal(archive[name], arrays[name]) for name in arrays)
+    for save in (np.savez, np.savez_compressed):
+        save(path, **arrays)
+        read = archives.read_arrays(path, EXPECTED)
+        assert all(np.array_equal(read[name], arrays[name]) for name in arrays)
+
+
+def test_a_home_folder_is_found(arrays, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    archives.write_arrays("~/a.npz", arrays)
+    assert (tmp_path / "a.npz").is_file()
+    assert list(archives.read_arrays("~/a.npz", EXPECTED)) == list(EXPECTED)
+
+
+def test_what_is_not_a_file_is_refused(tmp_path, path):
+    for other in (tmp_path / "missing.npz", tmp_path, path / "inside.npz"):
+        assert refused(other, "is not a file$")
+
+
+def test_a_truncated_file_is_refused_wherever_it_ends(path):
+    content = path.read_bytes()
+    for end in range(0, len(content), 7):
+        path.write_bytes(content[:end])
+        assert refused(path, "is not usable: ")
+
+
+def test_a_changed_byte_is_refused_or_changes_nothing(path, arrays):
+    content, found = path.read_bytes(), 0
+    for i in range(len(content)):
+        path.write_bytes(content[:i] + bytes([content[i] ^ 255]) + content[i + 1 :])
+        try:
+            read = archives.read_arrays(path, EXPECTED)
+        except ValueError as error:
+            assert str(path) in str(error)
+            found += 1
+        else:  # a date, say
+            assert all(np.array_equal(read[name], arrays[name]) for name in arrays)
+    assert found > len(content) / 2
+
+
+def test_other_names_are_refused(path, arrays):
+    members = [(f"{name}.npy", as_npy(array)) for name, array in arrays.items()]
+    write_members(path, members)
+    archives.read_arrays(path, EXPECTED)
+    wrong = {
+        "one too few": members[:1],
+        "one too many": [*members, ("more.npy", as_npy(np.zeros(3)))],
+        "no array": [*members, ("readme.txt", b"hello")],
+        "another": [members[0], ("other.npy", members[1][1])],
+        "in a folder": [members[0], ("../labels.npy", members[1][1])],
+        "none": [],
+    }
+    for problem, contents in wrong.items():
+        write_members(path, contents)
+        assert refused(path, "it must hold pixels, labels, got"), problem
+    write_members(path, [members[0], ("labels", members[1][1])])
+    assert refused(path, "labels.npy")
+
+
+@pytest.mark.filterwarnings("ignore:Duplicate name")  # zipfile's, when it is made
+def test_a_name_that_is_there_twice_is_refused(path, arrays):
+    members = [(f"{name}.npy", as_npy(array)) for name, array in arrays.items()]
+    write_members(path, [*members, members[0]])
+    assert refused(path, "it must hold pixels, labels, got labels, pixels, pixels")
+
+
+def test_a_thousand_names_make_no_long_error(path):
+    write_members(path, [(f"{'x' * 50}{i}.npy", b"") for i in range(1000)])
+    assert refused(path, "it must hold")
+
+
+@pytest.mark.parametrize(
+    ("array", "words"),
+    [
+        (np.zeros((3, 4), "float32"), r"of shape \(4, 3\), got float32 of \(3, 4\)"),
+        (np.zeros(12, "float32"), r"of shape \(4, 3\), got float32 of \(12,\)"),
+        (np.zeros((4, 3), "int32"), "must be float32 of .*, got int32"),
+        (np.zeros((4, 3), ">f4"), "must be float32 of .*, got >f4"),
+        (np.zeros((4, 3), "float64"), "must be float32 of .*, got float64"),
+        (np.asfortranarray(np.zeros((4, 3), "float32")), "pixels must be"),
+    ],
+)
+def test_another_shape_or_dtype_is_refused(path, arrays, array, words):
+    np.savez(path, **{**arrays, "pixels": array})
+    assert refused(path, words)
+
+
+def test_a_pickled_object_is_refused_and_never_run(path, arrays, tmp_path):
+    class Trap:
+        def __reduce__(self):
+            return (open, (str(tmp_path / "ran"), "w"))
+
+    trap = np.array([Trap()], dtype=object)
+    np.savez(path, **{**arrays, "pixels": trap})
+    assert refused(path, "pixels must be float32 of .*, got object")
+    # Neither where an object is what is expected.
+    expected = {**EXPECTED, "pixels": ((1,), object)}
+    with pytest.raises(ValueError):
+        archives.read_arrays(path, expected)
+    assert not (tmp_path / "ran").exists()
+
+
+def header(text, version=(1, 0)):
+    size = struct.pack("<H" if version == (1, 0) else "<I", len(text))
+    return b"\x93NUMPY" + bytes(version) + size + text.encode()
+
+
+def described(shape):
+    return f"{{'descr': '<f4', 'fortran_order': False, 'shape': {shape}, }}"
+
+
+GOOD = described((4, 3))
+STRANGE = {
+    "too short": (header(GOOD) + bytes(47), "has 47 bytes or more, not 48"),
+    "too long": (header(GOOD) + bytes(49), "has 49 bytes or more, not 48"),
+    "huge": (header(described((10**6, 10**6))) + bytes(48), r"float32 of \(1000000,"),
+    "negative": (header(described((-4, -3))) + bytes(48), r"float32 of \(-4, -3\)"),
+    "version 2": (header(GOOD, (2, 0)) + bytes(48), "np.save does not write for it"),
+    "version 3": (header(GOOD, (3, 0)) + bytes(48), "np.save does not write for it"),
+    "a giant header": (header(GOOD + " " * 60000) + bytes(48), "bytes, not about 48"),
+    "a header that is code": (header("open('ran', 'w')") + bytes(48), "malformed"),
+    "a header that is deep": (header("(" * 500) + bytes(48), "is not usable"),
+    "no header": (b"no array", "magic string"),
+    "nothing at all": (b"", "magic string"),
+}
+
+
+@pytest.mark.parametrize(("content", "words"), STRANGE.values(), ids=STRANGE)
+def test_what_np_save_does_not_write_is_refused(path, arrays, content, words):
+    members = [("pixels.npy", content), ("labels.npy", as_npy(arrays["labels"]))]
+    write_members(path, members)
+    assert refused(path, words)
+
+
+def test_a_header_like_that_of_np_save_is_read(path, arrays):
+    content = header(GOOD) + arrays["pixels"].tobytes()
+    members = [("pixels.npy", content), ("labels.npy", as_npy(arrays["labels"]))]
+    write_members(path, members)  # so the ones above fail for their one reason
+    assert np.array_equal(
+        archives.read_arrays(path, EXPECTED)["pixels"], arrays["pixels"]
+    )
+
+
+def test_a_bomb_is_refused_before_it_unfolds(path, arrays):
+    zeros = np.zeros((2**14, 2**13), "uint8")  # 128 MiB from 130 kB
+    np.savez_compressed(path, **{**arrays, "pixels": zeros})
+    assert path.stat().st_size < 2**18
+    limits = resource.getrlimit(resource.RLIMIT_AS)
+    in_use = int(re.search(r"VmSize:\s+(\d+)", open("/proc/self/status").read())[1])
+    resource.setrlimit(resource.RLIMIT_AS, ((in_use + 2**16) * 1024, limits[1]))
+    try:  # with 64 MiB to go it would be a MemoryError
+        assert refused(path, "pixels takes 134217856 bytes, not about 48")
+        lie = path.read_bytes().replace(
+            struct.pack("<I", zeros.size + 128), b"\x80\0\0\0"
+        )
+        path.write_bytes(lie)  # it says that it has 128 bytes
+        assert refused(path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, limits)
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_members_packed_in_another_way_are_refused(path, arrays, method):
+    members = [(f"{name}.npy", as_npy(array)) for name, array in arrays.items()]
+    write_members(path, members, method)
+    assert refused(path)
+
+
+def test_writing_replaces_the_file_and_leaves_nothing_else(path, tmp_path):
+    archives.write_arrays(path, {"other": np.zeros(3)})
+    read = archives.read_arrays(path, {"other": ((3,), float)})
+    assert np.array_equal(read["other"], np.zeros(3))
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_without_a_folder_or_with_one_in_its_place_it_says_so(arrays, tmp_path, path):
+    before = path.read_bytes()
+    (tmp_path / "folder.npz").mkdir()
+    for place in ("missing/a.npz", "some arrays.npz/a.npz", "folder.npz"):
+        with pytest.raises(OSError, match=f"{place} could not be written: [A-Z]"):
+            archives.write_arrays(tmp_path / place, arrays)
+    assert {entry.name for entry in tmp_path.iterdir()} == {path.name, "folder.npz"}
+    assert path.read_bytes() == before
+
+
+def test_what_is_not_an_error_of_the_disk_leaves_nothing_either(path, tmp_path):
+    class Unsaveable:
+        def __reduce__(self):
+            raise RuntimeError("not me")
+
+    before = path.read_bytes()
+    with pytest.raises(RuntimeError, match="not me"):
+        archives.write_arrays(path, {"array": np.array([Unsaveable()])})
+    assert list(tmp_path.iterdir()) == [path] and path.read_bytes() == before
+
+
+# Run in a world of its own, where a disk can be as small as we like; from the folder
+# of the library, so that archives.py comes alone, without TensorFlow.
+ON_A_SMALL_DISK = """
+import os, pathlib, subprocess, sys
+import numpy as np
+from archives import read_arrays, write_arrays
+
+disk = pathlib.Path(sys.argv[1])
+path = disk / "a.npz"
+small, noise = np.arange(9), np.random.default_rng(1).random(10**6)
+
+def fails(words):
+    before, names = path.read_bytes(), sorted(os.listdir(disk))
+    try:
+        write_arrays(path, {"array": noise})
+    except OSError as error:
+        assert str(error) == f"{path} could not be written: {words}", error
+    else:
+        raise AssertionError("it was written")
+    assert path.read_bytes() == before and sorted(os.listdir(disk)) == names
+    assert np.array_equal(read_arrays(path, {"array": ((9,), int)})["array"], small)
+
+write_arrays(path, {"array": small})
+for pages in (0, 1, 3, 50):  # it fails at the start, at the end, and in between
+    free = os.statvfs(disk).f_bavail * 4096
+    (disk / "fill").write_bytes(bytes(free - pages * 4096))
+    fails("No space left on device")
+    (disk / "fill").unlink()
+subprocess.run(["mount", "-o", "remount,ro", disk], check=True)
+fails("Read-only file system")
+print("all is well")
+"""
+
+
+def test_a_full_and_a_read_only_disk_leave_the_old_file_alone(tmp_path):
+    mount = 'mount -t tmpfs -o size=1m tmpfs "$0"'
+    world = ["unshare", "-rm", "sh", "-c"]
+    if subprocess.run([*world, mount, tmp_path], capture_output=True).returncode:
+        give_up("a small disk cannot be mounted here")
+    child = [sys.executable, "-c", ON_A_SMALL_DISK, tmp_path]
+    command = [*world, f'{mount} && exec "$@"', tmp_path, *child]
+    done = subprocess.run(
+        command, cwd=ROOT / "mnist_lib", capture_output=True, text=True
+    )
+    assert done.stdout == "all is well\n", done.stderr
+
+
+def test_a_killed_write_leaves_the_old_file_alone(path, tmp_path):
+    code = """
+import sys, numpy, archives
+noise = numpy.random.default_rng(1).random(10**7)
+archives.write_arrays(sys.argv[1], {"array": noise})
+"""
+    before = path.read_bytes()
+    child = subprocess.Popen([sys.executable, "-c", code, path], cwd=ROOT / "mnist_lib")
+    while len(os.listdir(tmp_path)) < 2:  # until there is an unfinished file
+        assert child.poll() is None
+    child.kill()
+    child.wait()
+    assert path.read_bytes() == before and len(os.listdir(tmp_path)) == 2
+
+
+def test_a_digest_is_that_of_all_bytes_in_order():
+    # From `printf abcdef | sha256sum`.
+    digest = "bef57ec7f53a6d40beb640a780a639c83bc29ac8a9816f1fc6c5c6dcd93c4721"
+    letters = [np.frombuffer(part, np.uint8) for part in (b"abc", b"def")]
+    assert archives.sha256(*letters) == digest
+    assert archives.sha256(*letters[::-1]) != digest
+    pixels = np.arange(6.0).reshape(2, 3)
+    assert archives.sha256(pixels) == archives.sha256(np.asfortranarray(pixels))
+    assert archives.sha256(pixels) != archives.sha256(pixels.T)
