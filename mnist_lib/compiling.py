@@ -7,12 +7,14 @@ Source: TensorFlow's guides *Better performance with tf.function* and *XLA*.
 """
 
 import math
+import os
 from collections.abc import Callable
 
 import tensorflow as tf
 
 from mnist_lib import model_checks
 from mnist_lib.batching import BatchGenerator
+from mnist_lib.checkpoints import TrainingCheckpoint
 from mnist_lib.history import History
 from mnist_lib.training import one_training_step, rate_at, update_weights
 
@@ -31,17 +33,9 @@ def compile_epoch(
 ) -> Callable:
     """Return a function that takes all steps of an epoch in one call.
 
-    Args:
-        model: Callable with a list ``weights``; they are changed in place.
-        images: Tensor of shape (n, width of the first layer), float32.
-        labels: Tensor of shape (n,), integers.
-        batch_size: Examples per step; the last step takes what is left over.
-        update: Rule that is called as ``update_weights`` is.
-        jit_compile: Let XLA turn the graph into machine code, at the first call.
-
-    Returns:
-        Function of images, labels and learning rates, one for each step, as
-        tensors. It returns the batches' losses before their steps, float32.
+    It is made for tensors of the shapes of these images (n, width) and labels (n,).
+    It takes such, and learning rates, one for each step. It changes the model's
+    weights, and returns the losses of the batches before their steps, float32.
     """
 
     @tf.function(jit_compile=jit_compile)
@@ -78,6 +72,7 @@ def fit_compiled(
     update: Callable = update_weights,
     distort: Callable | None = None,
     jit_compile: bool = True,
+    checkpoint_dir: str | os.PathLike | None = None,
 ) -> History:
     """Train the model as ``fit`` does, each epoch as one compiled program.
 
@@ -98,6 +93,7 @@ def fit_compiled(
         update: Rule as for ``fit``; what it remembers must be in ``tf.Variable``.
         distort: Function from the images to as many others, called for each epoch.
         jit_compile: Let XLA turn the graph into machine code.
+        checkpoint_dir: Folder as for ``fit``; saved is at the end of each epoch.
 
     Returns:
         ``History`` with every batch's loss and each epoch's figures.
@@ -110,11 +106,15 @@ def fit_compiled(
     model_checks.check_validation(model, validation_data, metric)
     generator = BatchGenerator(images, labels, batch_size, shuffle, seed)
     model_checks.check_last_rate(learning_rate, epochs * generator.num_batches)
-    model_checks.check_batch(model, *generator.next())
+    model_checks.check_batch(model, images[:batch_size], labels[:batch_size])
+    history = History()
+    checkpoint = TrainingCheckpoint(
+        checkpoint_dir, model, history, generator, update, distort
+    )
+    model_checks.check_epoch_start(generator.index)
     images, labels = tf.constant(images), tf.constant(labels)
     run_epoch = compile_epoch(model, images, labels, batch_size, update, jit_compile)
-    history = History()
-    for epoch in range(epochs):
+    for epoch in checkpoint.epochs(epochs):
         if verbose:
             print(f"Epoch {epoch}")
         bar = tf.keras.utils.Progbar(generator.num_batches, verbose=verbose == "bar")

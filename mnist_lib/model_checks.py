@@ -124,3 +124,25 @@ def check_finite_loss(loss, epoch: int, batch: int) -> None:
     name = f"the loss at epoch {epoch}, batch {batch}"
     got = f"{loss}. Make the model anew and try a learning rate ten times smaller"
     require(math.isfinite(loss), name, "finite", got, FloatingPointError)
+
+
+def check_dense_layers(model) -> None:
+    layers, needed = getattr(model, "layers", []), ("W", "b", "activation")
+    known = all(hasattr(layer, name) for layer in layers for name in needed)
+    require(layers and known, "model", "a NaiveSequential of NaiveDense", repr(model))
+
+
+def check_activation(name: str, activation) -> None:
+    known = name in ("relu", "softmax", "tanh", "sigmoid", "elu", "selu", "gelu")
+    require(known, "an activation", "one of Keras's", repr(activation))
+
+
+def check_epoch_start(index: int) -> None:
+    expected = "one from the end of an epoch, to go on compiled (go on with fit first)"
+    require(index == 0, "the checkpoint", expected, f"one after {index} examples")
+
+
+def check_same_training(path, saved: dict, own: dict) -> None:
+    for name, value in saved.items():
+        label, got = f"to go on from {path}, {name}", own.get(name)
+        require(value == got, label, value, got)

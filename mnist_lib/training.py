@@ -5,6 +5,7 @@ Bad input raises a ``ValueError`` or ``TypeError`` that names the argument.
 Source: F. Chollet, *Deep Learning with Python*, 2nd edition, sections 2.5.2 and 2.5.3.
 """
 
+import os
 from collections.abc import Callable
 
 import numpy as np
@@ -12,6 +13,7 @@ import tensorflow as tf
 
 from mnist_lib import checks, model_checks
 from mnist_lib.batching import BatchGenerator
+from mnist_lib.checkpoints import TrainingCheckpoint
 from mnist_lib.gradient_tape import loss_and_gradients
 from mnist_lib.history import History
 
@@ -83,6 +85,8 @@ def fit(
     verbose: int | str = 1,
     update: Callable = update_weights,
     distort: Callable | None = None,
+    step: Callable = one_training_step,
+    checkpoint_dir: str | os.PathLike | None = None,
 ) -> History:
     """Train the model by stochastic gradient descent.
 
@@ -102,6 +106,9 @@ def fit(
         update: Rule that is called as ``update_weights`` is.
         distort: Function from the images to as many others, called for each epoch;
             it must leave those it is given as they are.
+        step: Takes a step; it is called as ``one_training_step`` is.
+        checkpoint_dir: Folder to save the training in. What was saved there by a run
+            with the same arguments, and killed or not, is gone on with.
 
     Returns:
         ``History`` with every batch's loss and each epoch's figures.
@@ -109,25 +116,30 @@ def fit(
     Raises:
         ValueError, TypeError: An argument is out of range, or does not fit others.
         FloatingPointError: The loss is no longer finite.
+        OSError: ``checkpoint_dir`` cannot be written to.
     """
     model_checks.check_training(model, images, labels)
     model_checks.check_settings(model, epochs, learning_rate, verbose, update, distort)
+    checks.check_callable("step", step)
     model_checks.check_validation(model, validation_data, metric)
     generator = BatchGenerator(images, labels, batch_size, shuffle, seed)
     model_checks.check_last_rate(learning_rate, epochs * generator.num_batches)
     images, history = generator.images, History()
-    for epoch in range(epochs):
+    checkpoint = TrainingCheckpoint(
+        checkpoint_dir, model, history, generator, update, distort
+    )
+    for epoch in checkpoint.epochs(epochs):
         if verbose:
             print(f"Epoch {epoch}")
         generator.images = np.asarray(images if distort is None else distort(images))
         model_checks.check_distorted(generator.images, images)
         bar = tf.keras.utils.Progbar(generator.num_batches, verbose=verbose == "bar")
-        for batch, (images_batch, labels_batch) in enumerate(generator):
+        for batch, (images_batch, labels_batch) in checkpoint.batches():
             rate = rate_at(learning_rate, epoch * generator.num_batches + batch)
-            loss = one_training_step(model, images_batch, labels_batch, rate, update)
+            loss = step(model, images_batch, labels_batch, rate, update)
             model_checks.check_finite_loss(float(loss), epoch, batch)
             history.add_batch(loss, len(labels_batch))
-            bar.add(1, [("loss", float(loss))])
+            bar.update(batch + 1, [("loss", float(loss))])
             if verbose == 1 and batch % 100 == 0:
                 print(f"loss at batch {batch}: {loss:.2f}")
         history.add_epoch(generator.num_batches)

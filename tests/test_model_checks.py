@@ -28,6 +28,10 @@ GOOD = {
     "check_batch": (SURE, np.zeros((1, 2), "float32"), [0]),
     "check_last_rate": (lambda step: 10 - step, 10),
     "check_distorted": (np.zeros((4, 2), "float32"), np.ones((4, 2), "float32")),
+    "check_dense_layers": (NaiveSequential([LAYER]),),
+    "check_activation": ("relu", tf.nn.relu),
+    "check_epoch_start": (0,),
+    "check_same_training": ("saves", {"batch_size": 8}, {"batch_size": 8, "more": 1}),
 }
 BAD = {
     "check_layers_fit": ([LAYER, LAYER],),
@@ -43,6 +47,10 @@ BAD = {
     "check_batch": (LAYER, np.full((1, 2), 99, "float32"), [0]),
     "check_last_rate": (lambda step: 10 - step, 11),
     "check_distorted": (np.zeros((4, 2)), np.ones((4, 2), "float32")),
+    "check_dense_layers": (LAYER,),
+    "check_activation": ("cube", lambda x: x**3),
+    "check_epoch_start": (128,),
+    "check_same_training": ("saves", {"batch_size": 8}, {"batch_size": 9}),
 }
 
 

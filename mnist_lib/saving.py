@@ -1,0 +1,102 @@
+"""From trained weights to a file, and back: for this library, and for Keras.
+
+A file of weights holds arrays and nothing else. Loading it runs no code of its
+author, and finds out whether it is whole.
+"""
+
+import os
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from mnist_lib import checks, model_checks
+from mnist_lib.archives import read_arrays, sha256, write_arrays
+
+__all__ = ["load_weights", "save_weights", "to_keras"]
+
+
+def save_weights(model, path: str | os.PathLike) -> None:
+    """Write the weights into an ``.npz`` file, in one go.
+
+    The file holds ``weight_0``, ``weight_1``, … in the order of ``model.weights``,
+    and ``sha256``, a digest of their bytes. ``numpy.load`` reads it, too.
+
+    Args:
+        model: A model with a list ``weights``.
+        path: The file, by custom with the ending ``.npz``.
+
+    Raises:
+        OSError: The file could not be written. One that was there before stays.
+    """
+    model_checks.check_model(model)
+    arrays = {f"weight_{i}": weight.numpy() for i, weight in enumerate(model.weights)}
+    digest = bytes.fromhex(sha256(*arrays.values()))
+    write_arrays(path, {**arrays, "sha256": np.frombuffer(digest, np.uint8)})
+
+
+def load_weights(model, path: str | os.PathLike) -> None:
+    """Put the weights from a file of ``save_weights`` into the model, in place.
+
+    Args:
+        model: A model whose weights have the shapes and dtypes of those in the file.
+        path: The file.
+
+    Raises:
+        ValueError: The file is missing, damaged, or of another network. The model
+            keeps the weights that it had.
+    """
+    model_checks.check_model(model)
+    expected = {
+        f"weight_{i}": (tuple(weight.shape), weight.dtype.as_numpy_dtype)
+        for i, weight in enumerate(model.weights)
+    }
+    arrays = read_arrays(path, {**expected, "sha256": ((32,), np.uint8)})
+    digest = arrays.pop("sha256").tobytes().hex()
+    if sha256(*arrays.values()) != digest:
+        raise ValueError(f"{path} is not usable: its weights are not those saved")
+    for weight, array in zip(model.weights, arrays.values(), strict=True):
+        weight.assign(array)
+
+
+def to_keras(model) -> keras.Sequential:
+    """Build the same network of Keras's layers, with a copy of the weights.
+
+    Keras does the rest: ``.save("digits.keras")`` writes a file for
+    ``keras.models.load_model``, and ``.export("folder")`` a SavedModel for
+    ``tf.saved_model.load``, TensorFlow Serving and TensorFlow Lite.
+
+    Args:
+        model: ``NaiveSequential`` of ``NaiveDense`` layers, with activations that
+            Keras has under the same name, such as ``tf.nn.relu``.
+
+    Returns:
+        A Keras model with the same outputs, up to rounding.
+
+    Raises:
+        ValueError: A layer or an activation is one that Keras has not.
+    """
+    model_checks.check_dense_layers(model)
+    first = model.layers[0]
+    twin = keras.Sequential([keras.Input((first.input_size,), dtype=first.W.dtype)])
+    for layer in model.layers:
+        name = name_in_keras(layer.activation)
+        dense = keras.layers.Dense(layer.output_size, name, dtype=layer.W.dtype)
+        twin.add(dense)
+        dense.set_weights([tf.identity(weight).numpy() for weight in layer.weights])
+    return twin
+
+
+def name_in_keras(activation) -> str:
+    """Return the name under which Keras has the same function, not just one like it.
+
+    Raises:
+        ValueError: It has none.
+    """
+    name = getattr(activation, "__name__", "").removesuffix("_v2")
+    model_checks.check_activation(name, activation)
+    sums = tf.linspace([-3.0], [3.0], 20, axis=1)
+    values = activation(sums), keras.activations.get(name)(sums)
+    same = np.shape(values[0]) == sums.shape and np.allclose(*values, atol=1e-5)
+    checks.require(same, f"the activation {name}", "as in Keras", repr(activation))
+    return name

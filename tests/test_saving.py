@@ -1,0 +1,265 @@
+import resource
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from mnist_lib import (
+    NaiveDense,
+    NaiveSequential,
+    fit,
+    he_start,
+    in_float64,
+    load_weights,
+    save_weights,
+    to_keras,
+)
+
+
+def values(model):
+    return [weight.numpy() for weight in model.weights]
+
+
+def same(one, other):
+    """Whether two lists of arrays are the same, bit for bit."""
+    pairs = list(zip(one, other, strict=True))
+    return all(a.dtype == b.dtype and a.tobytes() == b.tobytes() for a, b in pairs)
+
+
+def make_model(*sizes, activation=tf.nn.tanh):
+    pairs = zip(sizes, sizes[1:], strict=False)
+    return NaiveSequential([NaiveDense(*pair, activation, he_start) for pair in pairs])
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "weights.npz"
+
+
+MODELS = {
+    "a network": lambda: make_model(6, 5, 3),
+    "one in float64": lambda: in_float64(make_model(6, 5, 3)),
+    "a layer": lambda: NaiveDense(6, 3, tf.nn.relu),
+    "the network of the course": lambda: make_model(784, 512, 10),
+}
+
+
+@pytest.mark.parametrize("make", MODELS.values(), ids=MODELS)
+def test_weights_come_back_bit_for_bit(make, path, capsys):
+    model, other = make(), make()
+    model.weights[0].assign_add(tf.ones_like(model.weights[0]) / 3)
+    variables, before = list(other.weights), values(model)
+    save_weights(model, path)
+    assert not same(values(other), before)
+    load_weights(other, path)
+    assert same(values(other), before) and same(values(model), before)
+    # In place: what holds the variables, such as a rule, still does.
+    assert all(a is b for a, b in zip(variables, other.weights, strict=True))
+    assert capsys.readouterr().out == ""
+
+
+def test_numbers_that_are_none_come_back_too(path):
+    model, other = make_model(2, 2), make_model(2, 2)
+    model.weights[0].assign([[np.nan, -0.0], [np.inf, 1e-45]])
+    save_weights(model, path)
+    load_weights(other, str(path))
+    assert same(values(other), values(model))
+
+
+def test_numpy_reads_the_file_without_pickle(path):
+    model = make_model(6, 5, 3)
+    save_weights(model, path)
+    with np.load(path, allow_pickle=False) as archive:
+        assert same([archive[f"weight_{i}"] for i in range(4)], values(model))
+        assert set(archive) == {*(f"weight_{i}" for i in range(4)), "sha256"}
+
+
+def test_training_goes_on_from_weights_that_were_loaded(path, small_data):
+    model, other = make_model(6, 5, 3), make_model(6, 5, 3)
+    model.layers[-1].activation = other.layers[-1].activation = tf.nn.softmax
+    save_weights(model, path)
+    load_weights(other, path)
+    first, second = (fit(m, *small_data, 1, 10, verbose=0) for m in (model, other))
+    assert first == second and same(values(model), values(other))
+
+
+def refused(model, path, words):
+    """Whether the file is refused by its name, and the model left as it was."""
+    before = values(model)
+    with pytest.raises(ValueError, match=words) as caught:
+        load_weights(model, path)
+    return str(path) in str(caught.value) and same(values(model), before)
+
+
+@pytest.mark.parametrize(
+    ("model", "words"),
+    [
+        (make_model(6, 4, 3), r"weight_0 must be float32 of shape \(6, 4\), got"),
+        (make_model(6, 5, 5, 3), "it must hold weight_0, .*weight_5, sha256, got"),
+        (make_model(6, 3), "it must hold weight_0, weight_1, sha256, got"),
+        (in_float64(make_model(6, 5, 3)), "must be float64 of .*got float32"),
+    ],
+    ids=["another width", "a layer more", "a layer less", "another dtype"],
+)
+def test_weights_of_another_network_are_refused(model, words, path):
+    save_weights(make_model(6, 5, 3), path)
+    assert refused(model, path, words)
+
+
+def test_layers_that_changed_places_in_the_file_are_found(path):
+    model = make_model(5, 5, 5)
+    save_weights(model, path)
+    arrays = dict(np.load(path))
+    arrays["weight_0"], arrays["weight_2"] = arrays["weight_2"], arrays["weight_0"]
+    np.savez(path, **arrays)
+    assert refused(model, path, "its weights are not those saved")
+
+
+def test_a_number_that_was_changed_in_the_file_is_found(path):
+    model = make_model(6, 5, 3)
+    save_weights(model, path)
+    arrays = dict(np.load(path))
+    arrays["weight_3"][1] = np.nextafter(arrays["weight_3"][1], np.float32(1))
+    np.savez(path, **arrays)
+    assert refused(model, path, "its weights are not those saved")
+
+
+def test_a_flipped_byte_is_found_wherever_it_is(path):
+    model = make_model(6, 5, 3)
+    save_weights(model, path)
+    content, loaded, before = path.read_bytes(), 0, values(model)
+    for i in range(0, len(content), 5):
+        path.write_bytes(content[:i] + bytes([content[i] ^ 1]) + content[i + 1 :])
+        try:
+            load_weights(model, path)
+            loaded += 1  # the byte says nothing of the weights
+        except ValueError as error:
+            assert str(path) in str(error)
+        assert same(values(model), before)
+    assert loaded < len(content) / 5 / 2
+
+
+def test_a_file_that_is_missing_or_something_else_is_refused(path, tmp_path):
+    model = make_model(6, 5, 3)
+    assert refused(model, path, "is not a file")
+    assert refused(model, tmp_path, "is not a file")
+    path.write_text("<html>not found</html>")
+    assert refused(model, path, "is not usable")
+
+
+def test_a_failed_save_leaves_the_file_that_was_there(path, tmp_path):
+    model = make_model(6, 5, 3)
+    save_weights(model, path)
+    before, limits = path.read_bytes(), resource.getrlimit(resource.RLIMIT_FSIZE)
+    for size in (0, 100, 4096):
+        resource.setrlimit(resource.RLIMIT_FSIZE, (size, limits[1]))
+        try:  # files that may not grow fail like a full disk
+            with pytest.raises(OSError, match=f"{path} could not be written: File too"):
+                save_weights(make_model(784, 512, 10), path)
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        assert path.read_bytes() == before and list(tmp_path.iterdir()) == [path]
+    load_weights(model, path)
+
+
+@pytest.mark.parametrize("use", [save_weights, load_weights])
+def test_what_is_no_model_is_explained(use, path):
+    with pytest.raises(ValueError, match="model must be a network with weights, got 3"):
+        use(3, path)
+    assert not path.exists()
+
+
+NAMES = ["relu", "softmax", "tanh", "sigmoid", "elu", "selu", "gelu"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_an_activation_is_the_same_function_in_keras(name, random):
+    sums = 4 * random.standard_normal((50, 8), dtype="float32")
+    own, its = getattr(tf.nn, name)(sums), keras.activations.get(name)(sums)
+    assert np.abs(own - its).max() <= 1e-6
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_twin_has_the_same_outputs(name, random, capsys):
+    model = make_model(6, 5, 4, 3, activation=getattr(tf.nn, name))
+    model.weights[1].assign(random.random(5, dtype="float32"))
+    images = 2 * random.standard_normal((40, 6), dtype="float32")
+    twin = to_keras(model)
+    assert np.abs(model(images) - twin(images)).max() <= 1e-6
+    assert twin.output_shape == (None, 3)
+    assert capsys.readouterr().out == ""
+
+
+def test_keras_own_functions_will_do_and_float64_stays(random):
+    model = in_float64(make_model(6, 5, 3, activation=keras.activations.gelu))
+    twin, images = to_keras(model), random.standard_normal((40, 6))
+    assert twin(images).dtype == tf.float64
+    assert np.abs(model(images) - twin(images)).max() <= 1e-14
+
+
+@pytest.fixture
+def course(random):
+    """A network of the course's shape with outputs of all sizes, and pictures."""
+    layers = [NaiveDense(784, 512, tf.nn.relu, he_start)]
+    layers += [NaiveDense(512, 10, tf.nn.softmax, he_start)]
+    return NaiveSequential(layers), random.random((64, 784), dtype="float32")
+
+
+def test_the_twin_of_the_course_network_is_loaded_back_from_a_file(course, tmp_path):
+    model, images = course
+    twin = to_keras(model)
+    assert np.abs(model(images) - twin(images)).max() <= 1e-6
+    twin.save(tmp_path / "digits.keras")
+    loaded = keras.models.load_model(tmp_path / "digits.keras")
+    assert np.abs(model(images) - loaded(images)).max() <= 1e-6
+    assert np.abs(model(images) - loaded.predict(images, verbose=0)).max() <= 1e-6
+
+
+def test_the_twin_of_the_course_network_can_be_served(course, tmp_path):
+    model, images = course
+    to_keras(model).export(tmp_path / "served", verbose=False)
+    served = tf.saved_model.load(tmp_path / "served")
+    for count in (64, 1):
+        outputs = served.serve(images[:count])
+        assert np.abs(model(images[:count]) - outputs).max() <= 1e-6
+
+
+def test_the_twin_shares_nothing_with_the_model(random):
+    model = make_model(6, 5, 3)
+    twin, before = to_keras(model), values(model)
+    for weight in twin.weights:
+        weight.assign(tf.ones_like(weight))
+    assert same(values(model), before)
+    twin, images = to_keras(model), random.random((4, 6), dtype="float32")
+    outputs = twin(images).numpy()
+    model.weights[0].assign_add(tf.ones((6, 5)))
+    assert np.array_equal(twin(images), outputs)
+
+
+def relu(sums):
+    return tf.maximum(sums, 0.1 * sums)
+
+
+@pytest.mark.parametrize(
+    ("activation", "words"),
+    [
+        (lambda sums: sums, "an activation must be one of Keras's, got <function"),
+        (tf.identity, "an activation must be one of Keras's"),
+        (tf.nn.leaky_relu, "an activation must be one of Keras's"),
+        (keras.layers.ReLU(), "an activation must be one of Keras's"),
+        (relu, "the activation relu must be as in Keras, got <function relu"),
+    ],
+    ids=["nameless", "identity", "leaky_relu", "a layer", "another of that name"],
+)
+def test_an_activation_that_keras_has_not_is_explained(activation, words):
+    with pytest.raises(ValueError, match=words):
+        to_keras(make_model(6, 5, 3, activation=activation))
+
+
+def test_what_is_no_network_of_dense_layers_is_explained():
+    twin = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)])
+    for model in (twin, NaiveDense(6, 3, tf.nn.relu), 3, None):
+        words = "model must be a NaiveSequential of NaiveDense, got"
+        with pytest.raises(ValueError, match=words):
+            to_keras(model)
