@@ -5,7 +5,11 @@ batches predictions, predictions a loss, the loss gradients, gradients trained
 weights. Each module has a chapter of the same name in the course.
 """
 
+import importlib
+
 from mnist_lib.batching import BatchGenerator
+from mnist_lib.checkpoints import TrainingCheckpoint
+from mnist_lib.cluster import join_cluster
 from mnist_lib.compiling import fit_compiled
 from mnist_lib.dense_layers import NaiveDense, NaiveSequential, uniform_start
 from mnist_lib.distortion import Distortion
@@ -18,7 +22,7 @@ from mnist_lib.evaluation import (
     predict,
 )
 from mnist_lib.exercises import check_answer, show_error
-from mnist_lib.figures import plot_bars, plot_curves
+from mnist_lib.figures import plot_bars, plot_curves, plot_timeline
 from mnist_lib.gradient_tape import (
     average_loss,
     in_float64,
@@ -27,6 +31,7 @@ from mnist_lib.gradient_tape import (
 )
 from mnist_lib.history import History
 from mnist_lib.improving import Adam, Momentum, glorot_start, he_start, one_cycle
+from mnist_lib.launching import start_workers
 from mnist_lib.plots import (
     plot_confidence,
     plot_confusion,
@@ -36,6 +41,8 @@ from mnist_lib.plots import (
     plot_weights,
     show_digits,
 )
+from mnist_lib.saving import load_weights, save_weights, to_keras
+from mnist_lib.simulation import Costs, all_reduce_seconds, simulate_steps
 from mnist_lib.stand_in import make_stand_in
 from mnist_lib.tensors import (
     StandInWarning,
@@ -50,6 +57,7 @@ from mnist_lib.training import fit, one_training_step, rate_at, update_weights
 __all__ = [
     "Adam",
     "BatchGenerator",
+    "Costs",
     "Distortion",
     "History",
     "Mistakes",
@@ -57,18 +65,24 @@ __all__ = [
     "NaiveDense",
     "NaiveSequential",
     "StandInWarning",
+    "TrainingCheckpoint",
     "accuracy",
     "accuracy_interval",
+    "all_reduce_seconds",
     "average_loss",
     "check_answer",
     "confusion_matrix",
     "describe_digits",
+    "distributed_step",
     "fit",
     "fit_compiled",
+    "fit_distributed",
     "glorot_start",
     "he_start",
     "in_float64",
+    "join_cluster",
     "load_mnist",
+    "load_weights",
     "loss_and_gradients",
     "make_stand_in",
     "mean_images",
@@ -84,12 +98,25 @@ __all__ = [
     "plot_forward",
     "plot_losses",
     "plot_misclassified",
+    "plot_timeline",
     "plot_weights",
     "predict",
     "rate_at",
+    "save_weights",
     "show_digits",
     "show_error",
+    "simulate_steps",
+    "start_workers",
+    "to_keras",
     "to_vectors",
     "uniform_start",
     "update_weights",
 ]
+
+
+def __getattr__(name: str):
+    # Only when it is asked for: ``python -m mnist_lib.scaling`` runs that module,
+    # and Python warns where the package has imported it before.
+    if name in ("distributed_step", "fit_distributed"):
+        return getattr(importlib.import_module("mnist_lib.scaling"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

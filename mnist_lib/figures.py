@@ -11,7 +11,7 @@ import numpy as np
 
 from mnist_lib import checks
 
-__all__ = ["plot_bars", "plot_curves"]
+__all__ = ["plot_bars", "plot_curves", "plot_timeline"]
 
 BLUE, VERMILLION, GREEN, PURPLE = "#0072B2", "#D55E00", "#009E73", "#CC79A7"
 STYLES = [(BLUE, "-"), (VERMILLION, "--"), (GREEN, "-."), (PURPLE, ":")]
@@ -122,4 +122,28 @@ def plot_bars(
     axis.set(xlabel=label, **axis_settings)
     axis.invert_yaxis()
     axis.margins(x=0.12)
+    return finished(figure)
+
+
+def plot_timeline(computing, steps, label: str = "time (ms)") -> plt.Figure:
+    """Show what workers do in some steps: compute, wait for the slowest, exchange.
+
+    Args:
+        computing: Seconds that each worker computes, of shape (steps, workers).
+        steps: Seconds that each step takes, of shape (steps,).
+        label: What the x axis says.
+    """
+    starts = 1000 * np.concatenate([[0], np.cumsum(steps)[:-1]])
+    own, whole = 1000 * np.asarray(computing), 1000 * np.asarray(steps)
+    figure, axis = new_figure(height=0.34 * own.shape[1] + 1.2)
+    for worker, seconds in enumerate(own.T):
+        axis.barh([worker] * len(starts), seconds, left=starts, color=BLUE, height=0.6)
+    slowest = own.max(axis=1)
+    axis.bar(
+        starts + slowest, own.shape[1] - 0.4, whole - slowest, -0.3, align="edge",
+        color="none", edgecolor=VERMILLION, hatch="//",
+    )  # fmt: skip
+    axis.set(xlabel=label, yticks=range(own.shape[1]), ylabel="worker")
+    axis.set_title("filled: computing   hatched: exchanging   white: waiting", size=10)
+    axis.invert_yaxis()
     return finished(figure)

@@ -33,17 +33,27 @@ OF_THE_PROJECT = {
     "benchmarks",
     "book",
     "colab",
+    "determinism",
     "editions",
+    "fuzzing",
     "github",
+    "properties",
     "repository",
     "site",
 }
 
 # What a chapter uses without building it.
-USED_READY_MADE = {"tensors": {"load_mnist", "describe_digits", "StandInWarning"}}
+USED_READY_MADE = {
+    "tensors": {"load_mnist", "describe_digits", "StandInWarning"},
+    "saving": {"to_keras"},
+}
 
 # What a chapter builds besides the module of its name.
-ALSO_BUILT = {"training": ["history"], "improving": ["distortion"]}
+ALSO_BUILT = {
+    "training": ["history"],
+    "improving": ["distortion"],
+    "scaling": ["cluster", "command", "saving", "simulation"],
+}
 
 METADATA = {
     "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
@@ -176,12 +186,16 @@ def is_border_check(part):
     owner = getattr(getattr(getattr(part, "value", None), "func", None), "value", None)
     return isinstance(part, ast.Expr) and getattr(owner, "id", None) in (
         "checks",
+        "cluster",
         "model_checks",
     )
 
 
 class Plain(ast.NodeTransformer):
-    """Leaves out what the library has more of: docstrings, annotations, checks."""
+    """Leaves out what the library has more of: docstrings, annotations, checks.
+
+    And checkpoints: chapter 9 tells what ``fit`` of chapter 5 does for them.
+    """
 
     def visit_ClassDef(self, node):
         node.body = node.body[ast.get_docstring(node) is not None :]
@@ -196,6 +210,23 @@ class Plain(ast.NodeTransformer):
     def visit_arg(self, node):
         node.annotation = None
         return node
+
+    def visit_arguments(self, node):
+        if node.args[-1:] and node.args[-1].arg == "checkpoint_dir":
+            node.args, node.defaults = node.args[:-1], node.defaults[:-1]
+        return self.generic_visit(node)
+
+    def visit_Assign(self, node):
+        saves = ast.unparse(node).startswith("checkpoint = TrainingCheckpoint(")
+        return None if saves else self.generic_visit(node)
+
+    def visit_Call(self, node):
+        counts = {"checkpoint.epochs": "range", "checkpoint.batches": "enumerate"}
+        plain = counts.get(ast.unparse(node.func))
+        if plain:
+            given = node.args or [ast.Name("generator")]
+            return ast.Call(ast.Name(plain), given, [])
+        return self.generic_visit(node)
 
     def visit_AnnAssign(self, node):
         # A named tuple's field has no value, but its name and place must agree.

@@ -91,3 +91,16 @@ def test_numbers_can_name_bars():
     (axis,) = figure.axes
     assert [label.get_text() for label in axis.get_yticklabels()] == ["32", "128"]
     assert [text.xy[1] for text in axis.texts] == [0, 1]
+
+
+def test_a_timeline_shows_who_computes_and_for_how_long_all_exchange():
+    computing = np.array([[0.1, 0.3], [0.2, 0.1]])
+    figure = figures.plot_timeline(computing, np.array([0.4, 0.25]))
+    (axis,) = figure.axes
+    bars = [
+        (bar.get_x(), bar.get_width()) for bar in axis.patches if not bar.get_hatch()
+    ]
+    assert np.allclose(bars, [(0, 100), (400, 200), (0, 300), (400, 100)])
+    waits = [(bar.get_x(), bar.get_width()) for bar in axis.patches if bar.get_hatch()]
+    assert np.allclose(waits, [(300, 100), (600, 50)])
+    assert axis.get_xlabel() == "time (ms)" and axis.get_ylabel() == "worker"

@@ -1,0 +1,131 @@
+"""From one process to several: find each other, agree on the work.
+
+Workers that differ in their data, settings or code would each compute something, and
+none of it would be right. So they compare digests before the first step.
+"""
+
+import hashlib
+import math
+import os
+import socket
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+
+from mnist_lib.addresses import answers, read_cluster, take_apart
+from mnist_lib.archives import sha256
+from mnist_lib.checkpoint_files import checkpoints_in
+from mnist_lib.checks import check_positive_integer, require
+from mnist_lib.training import rate_at
+
+
+def join_cluster(time_limit: float = 60.0) -> tf.distribute.Strategy:
+    """Wait for all workers that ``TF_CONFIG`` names, and join them.
+
+    Args:
+        time_limit: Seconds to wait.
+
+    Returns:
+        A strategy that trains on all of them.
+
+    Raises:
+        ValueError: ``TF_CONFIG`` is missing or malformed.
+        OSError: Another program has this worker's port.
+        TimeoutError: A worker did not come.
+    """
+    addresses, own = read_cluster(os.environ.get("TF_CONFIG", "nothing"))
+    port, last = take_apart(addresses[own])[1], time.monotonic() + time_limit
+    both = socket.has_dualstack_ipv6()
+    family = socket.AF_INET6 if both else socket.AF_INET
+    try:
+        door = socket.create_server(("", port), family=family, dualstack_ipv6=both)
+    except OSError as error:
+        raise OSError(f"port {port} of worker {own} is in use: {error}") from error
+    with door:
+        missing = addresses[:own] + addresses[own + 1 :]
+        while missing and time.monotonic() < last:
+            missing = [address for address in missing if not answers(address)]
+            time.sleep(0.1)
+    if missing:
+        raise TimeoutError(f"no answer from {missing} within {time_limit:g} s")
+    return tf.distribute.MultiWorkerMirroredStrategy()
+
+
+def facts_of_training(images, labels, sizes, settings) -> dict[str, str]:
+    """Return what has to be the same on all workers, each as a text."""
+    program = Path(getattr(sys.modules["__main__"], "__file__", None) or __file__)
+    files = [*sorted(Path(__file__).parent.glob("*.py")), program]
+    code = [np.frombuffer(path.read_bytes(), np.uint8) for path in files]
+    random = getattr(settings.get("distort"), "random", None)
+    drawn_from = getattr(random, "bit_generator", None)
+    steps = np.linspace(0, sizes[0] * math.ceil(len(images) / sizes[1]) - 1, 9)
+    rates = [rate_at(settings.get("learning_rate", 1e-3), int(i)) for i in steps]
+    order = bool(settings.get("shuffle")), str(settings.get("seed"))
+    folder = settings.get("checkpoint_dir")
+    saved = checkpoints_in(Path(folder).expanduser())[-1:] if folder else []
+    # An index holds the checksums of all that is saved.
+    indexes = [path.with_name(f"{path.name}.index").read_bytes() for path in saved]
+    return {
+        "the code": sha256(*code),
+        "TensorFlow's version": tf.__version__,
+        "the images and labels": sha256(np.asarray(images), np.asarray(labels)),
+        "the settings": f"{[*map(int, sizes)]} {rates} {order}",
+        "the distortion's seed": str(drawn_from and drawn_from.state),
+        "the checkpoint": f"{folder is None} {indexes}",
+    }
+
+
+def check_shares(batch_size, replicas: int) -> None:
+    """Make sure that every replica has a share of a batch."""
+    check_positive_integer("batch_size", batch_size)
+    enough, expected = batch_size >= replicas, f"at least 1 for each of {replicas}"
+    require(enough, "batch_size", f"{expected} replicas", batch_size)
+
+
+def check_order(strategy, settings: dict) -> None:
+    """Make sure that all workers draw the same orders."""
+    several = isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy)
+    fixed = not settings.get("shuffle") or settings.get("seed") is not None
+    require(
+        fixed or not several, "seed", "given, to shuffle on all workers alike", None
+    )
+
+
+def check_agreement(strategy: tf.distribute.Strategy, facts: dict[str, str]) -> None:
+    """Make sure that all workers are about to do the same.
+
+    Args:
+        strategy: What connects them.
+        facts: For each name a digest, in hexadecimal, or any other text.
+
+    Raises:
+        ValueError: A fact is another one on another worker.
+    """
+    digests = [hashlib.sha256(fact.encode()).digest() for fact in facts.values()]
+    own = np.array([np.frombuffer(digest[:8], np.int64)[0] for digest in digests])
+    values = strategy.experimental_distribute_values_from_function(
+        lambda context: tf.constant(own[None])
+    )
+    for replica, theirs in enumerate(strategy.gather(values, axis=0).numpy()):
+        for name, same in zip(facts, own == theirs, strict=True):
+            require(same, name, "the same on all workers", f"others on {replica}")
+
+
+def fact_of_rule(rule) -> dict[str, str]:
+    """Return an update rule's name and numbers, a fact like the others."""
+    numbers = {k: v for k, v in getattr(rule, "__dict__", {}).items() if np.isscalar(v)}
+    return {"the rule": f"{getattr(rule, '__name__', type(rule).__name__)} {numbers}"}
+
+
+def explained(error: tf.errors.OpError) -> Exception:
+    """Return what an error of TensorFlow means to workers, or itself."""
+    if isinstance(error, tf.errors.UnavailableError | tf.errors.AbortedError):
+        told = "a worker was lost. Start all again; from a checkpoint they go on"
+        return ConnectionError(told)
+    if "Collective ops is aborted" in str(error):
+        expected = "must be the same on all workers, got several"
+        return ValueError(f"the model and the rule {expected}")
+    return error

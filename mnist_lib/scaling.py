@@ -1,0 +1,129 @@
+"""From one device to many: each takes a share of every batch, and all stay alike.
+
+In synchronous data parallelism every replica has a copy of the weights. Each computes
+the gradients of its share of the batch; the sum over all replicas is the gradient of
+the whole batch, and all take the same step with it.
+
+``python -m mnist_lib.scaling --workers 2 --epochs 1`` trains on worker processes.
+
+Source: TensorFlow's guide *Distributed training with TensorFlow*.
+"""
+
+import math
+from collections.abc import Callable
+
+import tensorflow as tf
+
+from mnist_lib import checks, cluster, command
+from mnist_lib.gradient_tape import loss_and_gradients
+from mnist_lib.history import History
+from mnist_lib.training import fit, update_weights
+
+__all__ = ["distributed_step", "fit_distributed"]
+
+
+def gradients_of_share(strategy, model, images_batch, labels_batch) -> tf.Tensor:
+    """Compute what a replica's share of a batch adds to the gradients and the loss.
+
+    Args:
+        strategy: It says which replica this is, of how many.
+        model: Callable with a list ``weights``.
+        images_batch: The whole batch, of shape (n, width of the first layer).
+        labels_batch: Integers of shape (n,).
+
+    Returns:
+        All gradients one after another, and the loss, in one vector: their mean over
+        the share, times the part of the batch that it is. An empty share gives zeros.
+    """
+    number = tf.distribute.get_replica_context().replica_id_in_sync_group
+    count, total = strategy.num_replicas_in_sync, labels_batch.shape[0]
+    start, end = number * total // count, (number + 1) * total // count
+    # As a mask, not as a slice: TensorFlow would find out that a slice is empty.
+    own = (tf.range(total) >= start) & (tf.range(total) < end)
+    images, labels = (tf.boolean_mask(x, own) for x in (images_batch, labels_batch))
+    loss, gradients = loss_and_gradients(model, images, labels)
+    parts = [tf.reshape(part, [-1]) for part in (*gradients, loss)]
+    share = tf.cast((end - start) / total, loss.dtype)
+    return tf.math.multiply_no_nan(tf.concat(parts, axis=0), share)
+
+
+def distributed_step(strategy: tf.distribute.Strategy) -> Callable:
+    """Return a function that is called as ``one_training_step``, for all replicas.
+
+    Args:
+        strategy: It says which devices there are, and adds up what they compute.
+
+    Returns:
+        Function of model, images_batch, labels_batch, learning_rate and update. The
+        batch is the whole one, the same on all workers. It returns the batch's loss.
+    """
+
+    @tf.function
+    def step(model, images_batch, labels_batch, learning_rate, update):
+        batch, shapes = (images_batch, labels_batch), [w.shape for w in model.weights]
+        with strategy.scope():
+            shares = strategy.run(lambda: gradients_of_share(strategy, model, *batch))
+            summed = strategy.reduce("SUM", shares, axis=None)
+            *parts, loss = tf.split(summed, [*map(math.prod, shapes), 1])
+            gradients = [tf.reshape(*pair) for pair in zip(parts, shapes, strict=True)]
+            update(gradients, model.weights, learning_rate)
+        return loss[0]
+
+    return lambda model, images, labels, rate, update: step(
+        model, images, labels, tf.constant(rate), update
+    )
+
+
+def fit_distributed(
+    model_factory: Callable,
+    images,
+    labels,
+    epochs: int,
+    batch_size: int,
+    strategy: tf.distribute.Strategy,
+    rule: Callable | None = None,
+    **settings,
+) -> tuple[Callable, History]:
+    """Train a model as ``fit`` does, on all devices of a strategy.
+
+    It gives the weights of ``fit``, up to rounding.
+
+    Args:
+        model_factory: Function without arguments that makes the model. All replicas
+            start with the weights of the first.
+        images: Vectors of shape (n, width of the first layer), float32, finite; the
+            same on all workers, like everything else.
+        labels: Integers of shape (n,).
+        epochs: Times that every example is used, at least 1.
+        batch_size: Examples per step, on all replicas together.
+        strategy: Any of ``tf.distribute``; that of several workers: ``join_cluster``.
+        rule: Function from the model's weights to an update rule, such as ``Adam``.
+        **settings: What else ``fit`` takes, such as ``learning_rate``. All workers
+            read ``checkpoint_dir``, and one writes it.
+
+    Returns:
+        The trained model and the ``History``.
+
+    Raises:
+        ValueError, TypeError: What ``fit`` raises, fewer examples to a batch than
+            replicas, or workers that differ in what they are given.
+        ConnectionError: A worker was lost.
+    """
+    checks.check_callable("model_factory", model_factory)
+    checks.check_positive_integer("epochs", epochs)
+    cluster.check_shares(batch_size, strategy.num_replicas_in_sync)
+    cluster.check_order(strategy, settings)
+    facts = cluster.facts_of_training(images, labels, (epochs, batch_size), settings)
+    try:
+        with strategy.scope():
+            model = model_factory()
+            update = update_weights if rule is None else rule(model.weights)
+        settings |= {"update": update, "step": distributed_step(strategy)}
+        cluster.check_agreement(strategy, facts | cluster.fact_of_rule(update))
+        return model, fit(model, images, labels, epochs, batch_size, **settings)
+    except tf.errors.OpError as error:
+        raise cluster.explained(error) from error
+
+
+if __name__ == "__main__":
+    command.main(fit_distributed)

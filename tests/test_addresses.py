@@ -1,0 +1,77 @@
+import json
+import socket
+
+import pytest
+
+from mnist_lib.addresses import answers, free_addresses, read_cluster, take_apart
+
+
+def config(index=0, kind="worker", **jobs):
+    jobs = jobs or {"worker": ["one:1", "two:2"]}
+    return json.dumps({"cluster": jobs, "task": {"type": kind, "index": index}})
+
+
+def test_it_reads_who_the_workers_are_and_which_one_this_is():
+    assert read_cluster(config(1)) == (["one:1", "two:2"], 1)
+    assert read_cluster(config("1")) == (["one:1", "two:2"], 1)
+    assert read_cluster(config(worker=["[::1]:99", "10.0.0.1:99"]))[1] == 0
+    jobs = {"worker": ["one:1", "two:2"], "chief": ["head:3"]}
+    assert read_cluster(config(1, **jobs)) == (["head:3", "one:1", "two:2"], 2)
+    assert read_cluster(config(0, "chief", **jobs))[1] == 0
+
+
+MALFORMED = {
+    "nothing": "",
+    "no JSON": "worker 0",
+    "a list": "[]",
+    "no task": '{"cluster": {"worker": ["one:1"]}}',
+    "no cluster": '{"task": {"type": "worker", "index": 0}}',
+    "no workers": config(worker=[]),
+    "no index": '{"cluster": {"worker": ["one:1"]}, "task": {"type": "worker"}}',
+    "an index too large": config(2),
+    "a negative index": config(-1),
+    "another kind of task": config(kind="boss"),
+    "no port": config(worker=["one"]),
+    "no host": config(worker=[":1"]),
+    "a port of 0": config(worker=["one:0"]),
+    "a port too large": config(worker=["one:65536"]),
+    "a port in letters": config(worker=["one:http"]),
+    "a web address": config(worker=["http://one:1"]),
+    "IPv6 without brackets": config(worker=["::1:99"]),
+    "a number": config(worker=[1]),
+    "a text in place of a list": config(worker="one:1"),
+    "several lines": '{\n"cluster":\n{}}',
+    "parameter servers": config(worker=["one:1"], ps=["two:2"]),
+    "an evaluator": config(kind="evaluator", worker=["one:1"], evaluator=["two:2"]),
+}
+
+
+@pytest.mark.parametrize("text", MALFORMED.values(), ids=MALFORMED)
+def test_what_is_no_cluster_is_explained_in_one_line(text):
+    with pytest.raises(ValueError, match="^TF_CONFIG must be of the form {") as caught:
+        read_cluster(text)
+    assert "\n" not in str(caught.value)
+
+
+def test_an_address_that_is_there_twice_is_explained():
+    with pytest.raises(ValueError, match="addresses in TF_CONFIG must be different"):
+        read_cluster(config(worker=["one:1", "one:1"]))
+
+
+def test_addresses_are_of_any_kind():
+    assert take_apart("localhost:80") == ("localhost", 80)
+    assert take_apart("[fe80::1]:80") == ("fe80::1", 80)
+    with socket.create_server(("127.0.0.1", 0)) as door:
+        port = door.getsockname()[1]
+        assert answers(f"localhost:{port}") and answers(f"127.0.0.1:{port}")
+    assert not answers(f"localhost:{port}")
+    assert not answers("no-such-host.invalid:1")
+
+
+def test_free_addresses_are_different_and_can_be_taken():
+    addresses = free_addresses(3)
+    assert len({*addresses}) == 3
+    for address in addresses:
+        assert not answers(address)
+        with socket.create_server(take_apart(address)):
+            assert answers(address)

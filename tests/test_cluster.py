@@ -1,0 +1,183 @@
+import io
+import json
+import shutil
+import socket
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import mnist_lib
+from mnist_lib import (
+    Momentum,
+    NaiveDense,
+    NaiveSequential,
+    fit,
+    join_cluster,
+    start_workers,
+)
+from mnist_lib.addresses import answers, free_addresses
+from mnist_lib.cluster import check_shares, explained, fact_of_rule
+
+
+def config(index=0, kind="worker", **jobs):
+    jobs = jobs or {"worker": ["one:1", "two:2"]}
+    return json.dumps({"cluster": jobs, "task": {"type": kind, "index": index}})
+
+
+def test_no_cluster_is_joined_without_being_told(monkeypatch):
+    monkeypatch.delenv("TF_CONFIG", raising=False)
+    with pytest.raises(ValueError, match="TF_CONFIG must be of the form"):
+        join_cluster()
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", ""])
+def test_a_port_in_use_is_told_before_anything_else(monkeypatch, host):
+    with socket.create_server((host, 0)) as door:
+        port = door.getsockname()[1]
+        monkeypatch.setenv("TF_CONFIG", config(worker=[f"127.0.0.1:{port}", "two:2"]))
+        with pytest.raises(OSError, match=f"port {port} of worker 0 is in use"):
+            join_cluster(60)
+
+
+def test_a_worker_that_does_not_come_is_named(monkeypatch):
+    addresses = free_addresses(3)
+    monkeypatch.setenv("TF_CONFIG", config(1, worker=addresses))
+    port = int(addresses[0].partition(":")[2])
+    with socket.create_server(("127.0.0.1", port)):
+        with pytest.raises(
+            TimeoutError, match=f"no answer from .'{addresses[2]}'."
+        ) as e:
+            join_cluster(0.5)
+    assert addresses[0] not in str(e.value)
+    assert not answers(addresses[1])  # and its own door is closed
+
+
+def test_every_replica_needs_a_share():
+    check_shares(4, 4)
+    with pytest.raises(
+        ValueError, match="batch_size must be at least 1 for each of 4 r"
+    ):
+        check_shares(3, 4)
+
+
+def test_rules_differ_in_their_names_and_numbers():
+    weights = [tf.Variable([1.0])]
+    facts = [fact_of_rule(Momentum(weights, rate)) for rate in (0.9, 0.8, 0.9)]
+    assert facts[0] == facts[2] != facts[1]
+    assert fact_of_rule(mnist_lib.update_weights) == {"the rule": "update_weights {}"}
+
+
+def test_other_errors_of_tensorflow_stay_what_they_are():
+    error = tf.errors.InvalidArgumentError(None, None, "shapes")
+    assert explained(error) is error
+
+
+# Two workers that are given different things, again and again. At last one of them
+# makes another model.
+DIFFER = """
+import shutil
+import numpy as np
+import tensorflow as tf
+import mnist_lib as m
+from mnist_lib import cluster
+
+strategy = m.join_cluster(100)
+own = strategy.cluster_resolver.task_id
+told = open(f"told-{own}", "w")
+images, labels = np.eye(9, dtype="float32"), np.arange(9) % 3
+outputs = 3
+shutil.copytree("saved", f"saved-{own}", dirs_exist_ok=True)
+
+def make():
+    layers = [m.NaiveDense(9, 4, tf.nn.tanh), m.NaiveDense(4, outputs, tf.nn.softmax)]
+    return m.NaiveSequential(layers)
+
+def train(images=images, labels=labels, epochs=1, batch_size=4, **settings):
+    settings = {"verbose": 0, **settings}
+    try:
+        sizes = epochs, batch_size, strategy
+        m.fit_distributed(make, images, labels, *sizes, **settings)
+        print("trained", file=told, flush=True)
+    except ValueError as error:
+        print(error, file=told, flush=True)
+        if "the model" in str(error):
+            raise  # the connection is closed
+
+train(verbose=own, learning_rate=lambda step: 0.1)
+train(images=images + np.float32(own))
+train(labels=(labels + own) % 3)
+train(epochs=1 + own)
+train(batch_size=4 + own)
+train(learning_rate=0.1 + own)
+train(learning_rate=lambda step: 0.1 + own * step)
+train(shuffle=True, seed=np.int64(own))
+train(shuffle=bool(own), seed=0)
+train(shuffle=True)
+train(rule=lambda weights: m.Momentum(weights, 0.5 + own / 4))
+train(distort=m.Distortion(seed=own))
+train(checkpoint_dir=[None, "saved-0"][own])
+train(checkpoint_dir=["empty", "saved-0"][own])
+train(checkpoint_dir=["saved-0", "other"][own])
+train(batch_size=1)
+train(checkpoint_dir=f"saved-{own}", epochs=2)
+cluster.__file__ = f"code/{['mnist_lib', 'changed'][own]}/cluster.py"
+train()
+cluster.__file__ = m.__file__
+outputs += own
+train()
+"""
+SAME = "must be the same on all workers, got others on"
+SETTINGS, DATA = f"the settings {SAME}", f"the images and labels {SAME}"
+CHECKPOINT, RULE = f"the checkpoint {SAME}", f"the rule {SAME}"
+TOLD = [
+    *[
+        "trained",
+        DATA,
+        DATA,
+        SETTINGS,
+        SETTINGS,
+        SETTINGS,
+        SETTINGS,
+        SETTINGS,
+        SETTINGS,
+    ],
+    "seed must be given, to shuffle on all workers alike, got None",
+    *[RULE, f"the distortion's seed {SAME}", CHECKPOINT, CHECKPOINT, CHECKPOINT],
+    "batch_size must be at least 1 for each of 2 replicas, got 1",
+    "trained",
+    f"the code {SAME}",
+]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A folder with the workers' program, two checkpoints, and two kinds of code."""
+    folder = tmp_path_factory.mktemp("workers")
+    (folder / "differ.py").write_text(DIFFER)
+    for name in ("mnist_lib", "changed"):
+        shutil.copytree(Path(mnist_lib.__file__).parent, folder / f"code/{name}")
+    with (folder / "code/changed/stand_in.py").open("a") as file:
+        file.write("# one more line\n")
+    for name in ("saved", "other"):
+        train_here(folder / name)
+    return folder
+
+
+def train_here(folder):
+    images, labels = np.eye(9, dtype="float32"), np.arange(9) % 3
+    layers = [NaiveDense(9, 4, tf.nn.tanh), NaiveDense(4, 3, tf.nn.softmax)]
+    settings = {"checkpoint_dir": folder, "verbose": 0}
+    fit(NaiveSequential(layers), images, labels, 1, 4, **settings)
+
+
+def test_workers_that_differ_say_in_what(folder, monkeypatch):
+    monkeypatch.chdir(folder)
+    with pytest.raises(RuntimeError, match="the model and the rule must be the same"):
+        start_workers(["differ.py"], 2, out=io.StringIO())
+    for own in range(2):
+        words = (folder / f"told-{own}").read_text().splitlines()[: len(TOLD)]
+        assert words == [
+            text.replace("others on", f"others on {1 - own}") for text in TOLD
+        ]

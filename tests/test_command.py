@@ -1,0 +1,191 @@
+import json
+import os
+import pty
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+
+import pytest
+
+from mnist_lib import command, fit_distributed, load_weights
+from mnist_lib.addresses import answers, free_addresses
+
+COMMAND = [sys.executable, "-m", "mnist_lib.scaling"]
+QUICK = ["--workers", "2", "--epochs", "1", "--batch-size", "2000"]
+ACCURACY = r"\d+\.\d s of training; test (accuracy \d+\.\d\d%)"
+
+
+def config(addresses, index=0):
+    task = {"type": "worker", "index": index}
+    return json.dumps({"cluster": {"worker": addresses}, "task": task})
+
+
+@pytest.fixture(scope="module")
+def shown():
+    """What the command writes to a terminal, and the rest it writes elsewhere."""
+    ours, theirs = pty.openpty()
+    pipes = {"stdout": theirs, "stderr": subprocess.PIPE, "text": True}
+    done = subprocess.Popen(COMMAND + QUICK, **pipes)
+    os.close(theirs)
+    text = b""
+    try:
+        while part := os.read(ours, 10_000):
+            text += part
+    except OSError:  # so a terminal ends
+        pass
+    complaint = done.communicate()[1]
+    os.close(ours)
+    assert done.returncode == 0, complaint
+    return text.decode().replace("\r\n", "\n")
+
+
+@pytest.fixture(scope="module")
+def by_hand(tmp_path_factory):
+    """Two workers that were started one by one: what each printed, and the weights."""
+    path = tmp_path_factory.mktemp("weights") / "digits.npz"
+    addresses, workers = free_addresses(2), []
+    for index in range(2):
+        environment = {**os.environ, "TF_CONFIG": config(addresses, index)}
+        options = {"env": environment, "stdout": -1, "stderr": -1, "text": True}
+        call = [*COMMAND, *QUICK, "--weights", path]
+        workers.append(subprocess.Popen(call, **options))
+    told = [worker.communicate() for worker in workers]
+    assert [worker.returncode for worker in workers] == [0, 0], told
+    return [out for out, _ in told], path
+
+
+@pytest.mark.mnist
+def test_in_a_terminal_the_lines_are_rewritten_in_place(shown):
+    first, *rewritten = shown.split("\x1b[2A")
+    assert first.splitlines()[0].startswith("These are the digits of MNIST")
+    assert "worker 0: starting" in first and "worker 1: starting" in first
+    assert len(rewritten) >= 2 * 3  # an epoch, a loss and the accuracy of each
+    last = rewritten[-1].replace("\x1b[K", "").splitlines()
+    assert re.fullmatch(f"worker 0: {ACCURACY}", last[0])
+    assert re.fullmatch(f"worker 1: {ACCURACY}", last[1])
+    assert re.fullmatch(r"Test accuracy \d+\.\d\d%", last[2])
+    assert len(last) == 3
+
+
+@pytest.mark.mnist
+def test_all_workers_agree_on_the_accuracy_which_is_the_last_line(shown, by_hand):
+    found = re.findall(r"ccuracy (\d+\.\d\d)%", shown.split("\x1b[2A")[-1])
+    assert len(found) == 3 and len({*found}) == 1
+    assert float(found[0]) > 80  # after 30 steps
+    for out in by_hand[0]:  # by another way, and in other processes
+        assert re.findall(ACCURACY, out) == [f"accuracy {found[0]}%"]
+
+
+@pytest.mark.mnist
+def test_nothing_but_the_training_is_printed(by_hand):
+    for out in by_hand[0]:
+        *lines, last = out.splitlines()
+        assert lines[0] == "Epoch 0" and len(lines) == 2
+        assert re.fullmatch(r"loss at batch 0: \d\.\d\d", lines[1])
+        assert re.fullmatch(ACCURACY, last)
+
+
+@pytest.mark.mnist
+def test_the_weights_can_be_loaded(by_hand, mnist):
+    model = command.make_network()
+    load_weights(model, by_hand[1])
+    right = command.accuracy(mnist[3], command.predict(model, mnist[2]))
+    assert f"accuracy {right:.2%}" in by_hand[0][0]
+
+
+def run_here(monkeypatch, capsys, *options, cluster=None):
+    """Run the command in this process; return its exit code and complaint."""
+    monkeypatch.setattr(sys, "argv", ["scaling", *options])
+    monkeypatch.delenv("TF_CONFIG", raising=False)
+    if cluster is not None:
+        monkeypatch.setenv("TF_CONFIG", cluster)
+    with pytest.raises(SystemExit) as caught:
+        command.main(fit_distributed)
+    out, complaint = capsys.readouterr()
+    assert out == ""
+    return caught.value.code, complaint
+
+
+PAIR = config(["127.0.0.1:1", "127.0.0.1:2"])
+WRONG = {
+    "no workers": (["--workers", "0"], None, "--workers must be at least 1, got 0"),
+    "no epochs": (["--epochs", "0"], None, "--epochs must be at least 1, got 0"),
+    "less than none": (["--epochs", "-1"], PAIR, "--epochs must be at least 1, got -1"),
+    "no batch": (["--batch-size", "0"], None, "batch_size must be at least 1, got 0"),
+    "a batch too small": (
+        ["--workers", "3", "--batch-size", "2"],
+        None,
+        "batch_size must be at least 1 for each of 3 replicas, got 2",
+    ),
+    "another number of workers": (
+        ["--workers", "3"],
+        PAIR,
+        "--workers must be 2 as in TF_CONFIG, or left out, got 3",
+    ),
+    "no workers in a cluster": (
+        ["--workers", "0"],
+        PAIR,
+        "--workers must be at least 1, got 0",
+    ),
+    "a folder that is not there": (
+        ["--weights", "/nowhere/digits.npz"],
+        None,
+        "--weights must be in a folder that is there, got /nowhere",
+    ),
+    "no cluster": ([], "{}", "TF_CONFIG must be of the form "),
+    "the same address twice": (
+        [],
+        config(["one:1", "one:1"]),
+        "the addresses in TF_CONFIG must be different",
+    ),
+}
+
+
+@pytest.mark.parametrize(("options", "cluster", "words"), WRONG.values(), ids=WRONG)
+def test_what_is_wrong_is_told_in_one_line(
+    monkeypatch, capsys, options, cluster, words
+):
+    code, complaint = run_here(monkeypatch, capsys, *options, cluster=cluster)
+    assert code == 2
+    assert complaint.startswith(f"error: {words}") and complaint.count("\n") == 1
+
+
+def test_a_port_in_use_is_told(monkeypatch, capsys):
+    with socket.create_server(("127.0.0.1", 0)) as door:
+        port = door.getsockname()[1]
+        told = run_here(monkeypatch, capsys, cluster=config([f"127.0.0.1:{port}"]))
+    assert told[0] == 2
+    assert told[1].startswith(f"error: port {port} of worker 0 is in use")
+
+
+def test_a_worker_that_does_not_come_is_named(monkeypatch, capsys):
+    addresses = free_addresses(2)
+    told = run_here(
+        monkeypatch, capsys, "--time-limit", "0.3", cluster=config(addresses)
+    )
+    assert told == (2, f"error: no answer from ['{addresses[1]}'] within 0.3 s\n")
+
+
+def test_the_error_of_a_worker_is_that_of_the_command():
+    environment = {**os.environ, "MNIST_SOURCE": "stand-in"}
+    call = [*COMMAND, "--learning-rate", "-1"]
+    done = subprocess.run(call, env=environment, capture_output=True, text=True)
+    last = "error: worker 0 failed: peak must be positive and finite, got -1.0"
+    assert done.returncode == 2 and done.stderr.splitlines()[-1] == last
+    assert "NOT the digits of MNIST" in done.stdout
+
+
+def test_an_interrupt_ends_it_without_a_complaint():
+    addresses = free_addresses(2)
+    environment = {**os.environ, "TF_CONFIG": config(addresses)}
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    waiting = subprocess.Popen(COMMAND, env=environment, **pipes)
+    while not answers(addresses[0]):
+        assert waiting.poll() is None
+        time.sleep(0.1)
+    waiting.send_signal(signal.SIGINT)
+    out, complaint = waiting.communicate()
+    assert (waiting.returncode, out) == (130, "") and "Traceback" not in complaint

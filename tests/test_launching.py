@@ -1,0 +1,248 @@
+import io
+import os
+import pty
+import shutil
+import signal
+import sys
+import threading
+import time
+
+import numpy as np
+import pytest
+
+from mnist_lib import start_workers
+
+OWN = "import json, os; own = json.loads(os.environ['TF_CONFIG'])['task']['index']; "
+LEAVES_ITS_ID = "open(f'{os.getpid()}.id', 'w'); "
+WAITS = "import time; time.sleep(60)"
+
+
+def program(*lines):
+    """A program that needs no TensorFlow, so that it starts at once."""
+    return ["-c", OWN + LEAVES_ITS_ID + "\n" + "\n".join(lines)]
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path, monkeypatch):
+    """An empty folder to run in; none of the processes may be left behind."""
+    monkeypatch.chdir(tmp_path)
+    yield tmp_path
+    for process in tmp_path.glob("*.id"):
+        with pytest.raises(ProcessLookupError):
+            os.kill(int(process.stem), 0)
+
+
+def test_it_returns_what_each_worker_printed():
+    told = "print(f'{own} of', len(json.loads(os.environ['TF_CONFIG'])['cluster']))"
+    assert start_workers(program(told, "print(own * 10)"), 3, out=io.StringIO()) == [
+        ["0 of 1", "0"],
+        ["1 of 1", "10"],
+        ["2 of 1", "20"],
+    ]
+
+
+def test_each_worker_has_an_address_and_a_share_of_the_cores():
+    told = "print(os.environ['TF_NUM_INTRAOP_THREADS'], os.environ['TF_CONFIG'])"
+    lines = start_workers(program(told), 2, out=io.StringIO())
+    shares, configs = zip(*(line[0].split(" ", 1) for line in lines), strict=True)
+    assert [int(share) for share in shares] == [max(1, os.cpu_count() // 2)] * 2
+    assert configs[0].partition("task")[0] == configs[1].partition("task")[0]
+    assert configs[0].count("127.0.0.1:") == 2
+
+
+def test_the_last_line_of_each_is_shown_at_the_end():
+    out = io.StringIO()
+    start_workers(program("print('first'); print(f'line {own}')"), 2, out=out)
+    assert out.getvalue() == "worker 0: line 0\nworker 1: line 1\n"
+
+
+def test_it_runs_where_the_standard_output_is_no_file(monkeypatch):
+    class LikeJupyter(io.TextIOBase):  # has neither a terminal nor a fileno
+        text = ""
+
+        def write(self, text):
+            self.text += text
+
+    monkeypatch.setattr(sys, "stdout", LikeJupyter())
+    start_workers(program("print('done')"), 1)
+    assert sys.stdout.text == "worker 0: done\n"
+
+
+def test_in_a_terminal_the_lines_are_rewritten_in_place():
+    ours, theirs = pty.openpty()
+    long = "x" * 300
+    with open(theirs, "w") as terminal:
+        start_workers(program(f"print(own); print('{long}')"), 2, out=terminal)
+        terminal.flush()
+        shown = os.read(ours, 100_000).decode()
+    os.close(ours)
+    *_, before, last = shown.split("\x1b[2A")
+    assert "worker 0: starting" in shown.split("\x1b[2A")[0]
+    assert last.count("\n") == 2 and len(shown.split("\x1b[2A")) == 5
+    width = shutil.get_terminal_size().columns
+    for row in (before + last).replace("\x1b[K", "").splitlines():
+        assert len(row) < width  # or the terminal would break it in two
+
+
+def test_what_is_printed_to_stderr_or_in_bytes_stops_nobody():
+    lots = "import sys; sys.stderr.write('warning\\n' * 100_000)"
+    odd = "sys.stdout.buffer.write(b'\\xff\\n'); print('done')"
+    lines = start_workers(program(lots, odd), 2, out=io.StringIO())
+    assert [line[-1] for line in lines] == ["done", "done"]
+
+
+def test_a_process_of_a_worker_does_not_keep_it_from_ending():
+    child = "import subprocess; subprocess.Popen(['sleep', '9']); print('done')"
+    assert start_workers(program(child), 1, out=io.StringIO()) == [["done"]]
+
+
+FAILURES = {
+    "an exception": (["raise ValueError('wrong')"], "worker 1 failed: ValueError: wr"),
+    "the command's error": (
+        ["import sys; print('error: no data', file=sys.stderr); sys.exit(2)"],
+        "worker 1 failed: no data",
+    ),
+    "no words": (["os._exit(3)"], "worker 1 failed: exit code 3"),
+    "killed": (["os.kill(os.getpid(), 9)"], "worker 1 was lost: killed by SIGKILL"),
+    "killed after a warning": (
+        ["os.write(2, b'I0000 a library'); os.kill(os.getpid(), 9)"],
+        "worker 1 was lost: killed by SIGKILL",
+    ),
+    "lost another": (["raise ConnectionError('gone')"], "worker 1 was lost: Connecti"),
+}
+
+
+@pytest.mark.parametrize(("lines", "words"), FAILURES.values(), ids=FAILURES)
+def test_a_failure_is_told_and_ends_the_others(lines, words):
+    failing = program("if own == 0:", f"    {WAITS}", *lines)
+    with pytest.raises(RuntimeError, match=words):
+        start_workers(failing, 2, out=io.StringIO())
+
+
+def test_the_failure_is_told_and_not_what_came_of_it():
+    consequences = program(
+        "import sys, time",
+        "if own == 0: sys.exit(75)",
+        "time.sleep(0.2)",
+        "raise ValueError('the cause')",
+    )
+    with pytest.raises(RuntimeError, match="worker 1 failed: ValueError: the cause"):
+        start_workers(consequences, 2, restarts=3, out=io.StringIO())
+
+
+def test_a_program_that_does_not_exist_is_told():
+    with pytest.raises(RuntimeError, match="worker 0 failed: .*nobody.py.*No such"):
+        start_workers(["nobody.py"], 2, out=io.StringIO())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "words"),
+    [
+        (("worker.py", 2), TypeError, "program must be a list, got 'worker.py'"),
+        ((["worker.py"], 0), ValueError, "number of workers must be at least 1"),
+        ((["worker.py"], 1.5), TypeError, "number of workers must be a positive int"),
+        ((["worker.py"], 2, -1), ValueError, "restarts must be"),
+    ],
+)
+def test_wrong_arguments_are_explained(arguments, error, words):
+    with pytest.raises(error, match=words):
+        start_workers(*arguments)
+
+
+def test_an_interrupt_ends_all_workers(folder):
+    def interrupt():
+        while len(list(folder.glob("*.id"))) < 2:
+            time.sleep(0.01)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    threading.Thread(target=interrupt, daemon=True).start()
+    with pytest.raises(KeyboardInterrupt):
+        start_workers(program(WAITS), 2, out=io.StringIO())
+
+
+@pytest.mark.parametrize("end", ["os.kill(os.getpid(), 9)", "os._exit(75)"])
+def test_a_lost_worker_is_started_again_but_not_for_ever(end, folder):
+    out = io.StringIO()
+    count = "n = len(os.listdir()); open(f'run{n}', 'w')"
+    lines = start_workers(
+        program(count, f"if n < 5: {end}", "print(n)"), 1, restarts=3, out=out
+    )
+    assert lines == [["5"]]
+    assert out.getvalue().count("worker 0 was lost; starting all again") == 2
+    with pytest.raises(RuntimeError, match="worker 0 was lost"):
+        start_workers(program(count, end), 1, restarts=1, out=io.StringIO())
+    assert len(list(folder.glob("run*"))) == 3 + 2
+
+
+def test_an_error_is_no_reason_to_start_again(folder):
+    with pytest.raises(RuntimeError, match="ValueError"):
+        start_workers(program("raise ValueError"), 1, restarts=3, out=io.StringIO())
+    assert len(list(folder.glob("*.id"))) == 1
+
+
+# Trains in 2 epochs of 120 batches. It is killed where the file "kills" says, one line
+# to a run: the worker, and in which of this run's batches.
+TRAINING = """
+import os, sys
+import numpy as np
+import tensorflow as tf
+import mnist_lib as m
+
+strategy = m.join_cluster(100)
+own = strategy.cluster_resolver.task_id
+kills = open("kills").read().splitlines()
+run = len([name for name in os.listdir() if name.startswith(f"run-{own}-")])
+open(f"run-{own}-{run}", "w").close()
+worker, batch = map(int, (kills[run] if run < len(kills) else "9 9").split())
+seen = 0
+
+def rate(step):
+    global seen
+    seen += 1
+    if (own, seen) == (worker, batch):
+        os.kill(os.getpid(), 9)
+    return 0.05 / (1 + step / 100)
+
+def make():
+    tf.random.set_seed(7)
+    layers = [m.NaiveDense(6, 5, tf.nn.tanh), m.NaiveDense(5, 3, tf.nn.softmax)]
+    return m.NaiveSequential(layers)
+
+random = np.random.default_rng(7)
+labels = random.integers(0, 3, 599)
+images = random.random((599, 6), dtype="float32") + labels[:, None].astype("float32")
+try:
+    model, history = m.fit_distributed(
+        make, images, labels, 2, 5, strategy, rule=m.Momentum, learning_rate=rate,
+        shuffle=True, seed=3, checkpoint_dir=sys.argv[1], verbose=0,
+        validation_data=(images, labels),
+    )
+except ConnectionError as error:
+    open(f"told-{own}", "w").write(str(error))
+    raise
+np.savez(f"trained-{own}.npz", *model.weights, **vars(history))
+"""
+
+
+def train(folder, kills, checkpoints):
+    for old in [*folder.glob("run-*"), *folder.glob("told-*")]:
+        old.unlink()
+    (folder / "train.py").write_text(TRAINING)
+    (folder / "kills").write_text(kills)
+    out = io.StringIO()
+    restarts = kills.count("\n") + bool(kills)
+    start_workers(["train.py", checkpoints], 2, restarts, out)
+    assert out.getvalue().count("starting all again") == restarts
+    return [dict(np.load(folder / f"trained-{own}.npz")) for own in range(2)]
+
+
+def test_a_training_that_was_killed_ends_as_if_it_had_not_been(folder):
+    expected = train(folder, "", "first")
+    # First within an epoch; then the one that saves, in the next epoch.
+    trained = train(folder, "1 115\n0 70", "second")
+    assert (folder / "told-0").read_text() == (folder / "told-1").read_text()
+    assert "a worker was lost" in (folder / "told-0").read_text()
+    for one in trained:
+        assert one.keys() == expected[0].keys() and len(one["batch_losses"]) == 240
+        for name, values in one.items():
+            assert np.array_equal(values, expected[0][name]), name

@@ -1,0 +1,183 @@
+import io
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from mnist_lib import (
+    Adam,
+    Momentum,
+    NaiveDense,
+    NaiveSequential,
+    fit,
+    fit_distributed,
+    start_workers,
+)
+
+# Trains on one device and on several, and writes down where they differ most.
+COMPARE = """
+import functools, json, os, sys
+import numpy as np
+import tensorflow as tf
+import mnist_lib as m
+
+random = np.random.default_rng(7)
+labels = random.integers(0, 3, 401)
+images = random.random((401, 6), dtype="float32") + labels[:, None].astype("float32")
+validation = {"validation_data": (images[:50], labels[:50]), "metric": m.accuracy}
+# 8 to a batch, and 1 in the last one: others have nothing to do.
+SETTINGS = {
+    "plain": {"learning_rate": 0.1, **validation},
+    "momentum": {"rule": m.Momentum, "learning_rate": 0.05, "shuffle": True, "seed": 3},
+    "adam": {"rule": m.Adam, "learning_rate": 0.01, "shuffle": True, "seed": 4},
+}
+
+def make():
+    tf.random.set_seed(7)
+    layers = [m.NaiveDense(6, 5, tf.nn.tanh), m.NaiveDense(5, 3, tf.nn.softmax)]
+    return m.NaiveSequential(layers)
+
+def largest(one, other):
+    assert len(one) == len(other)
+    return max([0.0, *(float(np.abs(a - b).max()) for a, b in zip(one, other))])
+
+DATA, SIZES = (images, labels), {"epochs": 2, "batch_size": 8, "verbose": 0}
+
+@functools.cache
+def by_fit(name):
+    settings = dict(SETTINGS[name])
+    model, rule = make(), settings.pop("rule", None)
+    update = m.update_weights if rule is None else rule(model.weights)
+    return model, m.fit(model, *DATA, update=update, **SIZES, **settings)
+
+def compare(strategy, name):
+    model, history = by_fit(name)
+    other, own = m.fit_distributed(
+        make, *DATA, strategy=strategy, **SIZES, **SETTINGS[name])
+    expected = [weight.numpy() for weight in model.weights]
+    learned = largest(expected, [weight.numpy() for weight in make().weights])
+    assert learned > 1e-2 and len(own.batch_losses) == 102
+    assert own.batch_sizes == history.batch_sizes == 2 * (50 * [8] + [1])
+    differences = {
+        name: largest(np.array(value), np.array(vars(own)[name]))
+        for name, value in vars(history).items() if name != "batch_sizes"
+    }
+    copies = zip(*(strategy.experimental_local_results(w) for w in other.weights))
+    for copy in copies:
+        own_weights = [part.numpy() for part in copy]
+        differences["weights"] = max(
+            differences.get("weights", 0), largest(expected, own_weights))
+    return differences
+
+def compare_all(strategy, names):
+    return {name: compare(strategy, name) for name in names}
+"""
+VIRTUAL = """
+cpus = [tf.config.LogicalDeviceConfiguration()] * 4
+device = tf.config.list_physical_devices("CPU")[0]
+tf.config.set_logical_device_configuration(device, cpus)
+differences = {}
+for count in (1, 2, 4):
+    strategy = tf.distribute.MirroredStrategy(
+        [f"/cpu:{i}" for i in range(count)], tf.distribute.ReductionToOneDevice())
+    assert strategy.num_replicas_in_sync == count
+    names = {1: ["plain"], 2: ["momentum"], 4: ["plain", "adam"]}[count]
+    differences[f"{count} mirrored"] = compare_all(strategy, names)
+one = tf.distribute.OneDeviceStrategy("/cpu:3")
+differences["one device"] = compare_all(one, ["momentum"])
+differences["default"] = compare_all(tf.distribute.get_strategy(), ["momentum"])
+print(json.dumps(differences))
+"""
+WORKER = """
+strategy = m.join_cluster(100)
+assert strategy.num_replicas_in_sync == int(sys.argv[1])
+print(json.dumps(compare_all(strategy, sys.argv[2:])))
+"""
+CASES = [("1 mirrored", "plain"), ("2 mirrored", "momentum"), ("4 mirrored", "plain")]
+CASES += [("4 mirrored", "adam"), ("one device", "momentum"), ("default", "momentum")]
+WORKERS = {2: ["momentum", "adam"], 3: ["plain"]}
+CASES += [
+    (f"worker {worker} of {count}", name)
+    for count, names in WORKERS.items()
+    for worker in range(count)
+    for name in names
+]
+
+
+@pytest.fixture(scope="module")
+def differences(tmp_path_factory):
+    """For every strategy and settings how far it is from ``fit``."""
+    folder = tmp_path_factory.mktemp("programs")
+    (folder / "virtual.py").write_text(COMPARE + VIRTUAL)
+    (folder / "worker.py").write_text(COMPARE + WORKER)
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    virtual = subprocess.Popen([sys.executable, folder / "virtual.py"], **pipes)
+    found = {}
+    for count, names in WORKERS.items():
+        program = [str(folder / "worker.py"), str(count), *names]
+        all_lines = start_workers(program, count, out=io.StringIO())
+        for worker, lines in enumerate(all_lines):
+            found[f"worker {worker} of {count}"] = json.loads(lines[-1])
+    out, complaint = virtual.communicate()
+    assert virtual.returncode == 0, complaint
+    return found | json.loads(out)
+
+
+@pytest.mark.parametrize(("strategy", "settings"), CASES)
+def test_it_gives_the_weights_and_the_history_of_fit(differences, strategy, settings):
+    measured = differences[strategy][settings]
+    assert len(measured) == 5  # four lists of the history, and the weights
+    assert max(measured.values()) <= 1e-5, measured
+
+
+def test_all_workers_end_with_the_same_weights(differences):
+    assert differences["worker 0 of 2"] == differences["worker 1 of 2"]
+    assert differences["worker 0 of 3"] == differences["worker 2 of 3"]
+
+
+def make_model():
+    tf.random.set_seed(7)
+    layers = [NaiveDense(6, 5, tf.nn.tanh), NaiveDense(5, 3, tf.nn.softmax)]
+    return NaiveSequential(layers)
+
+
+@pytest.mark.parametrize("rule", [None, Momentum, Adam])
+def test_it_goes_on_from_a_checkpoint_of_fit(small_data, tmp_path, rule):
+    settings = {"epochs": 1, "batch_size": 20, "verbose": 0, "learning_rate": 0.1}
+    model = make_model()
+    rules = {} if rule is None else {"update": rule(model.weights)}
+    fit(model, *small_data, checkpoint_dir=tmp_path, **settings, **rules)
+    settings |= {"epochs": 2, "strategy": tf.distribute.get_strategy(), "rule": rule}
+    expected, whole = fit_distributed(make_model, *small_data, **settings)
+    settings["checkpoint_dir"] = tmp_path
+    model, history = fit_distributed(make_model, *small_data, **settings)
+    assert history.batch_losses == pytest.approx(whole.batch_losses, abs=1e-5)
+    for one, other in zip(model.weights, expected.weights, strict=True):
+        assert np.abs(one.numpy() - other.numpy()).max() <= 1e-5
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "words"),
+    [
+        ({"model_factory": None}, TypeError, "model_factory must be a function"),
+        ({"model_factory": NaiveSequential}, TypeError, "a function, no class"),
+        ({"epochs": 0}, ValueError, "epochs must be at least 1, got 0"),
+        ({"epochs": 1.5}, TypeError, "epochs must be a positive integer"),
+        ({"batch_size": 0}, ValueError, "batch_size must be at least 1, got 0"),
+        ({"learning_rate": -1}, ValueError, "learning_rate must be positive"),
+        ({"verbose": 2}, ValueError, "verbose must be one of"),
+        ({"labels": np.zeros(49, int)}, ValueError, "of the same length"),
+        ({"images": np.zeros((50, 7), "f4")}, ValueError, r"of shape \(n, 6\)"),
+    ],
+)
+def test_wrong_arguments_are_explained(small_data, change, error, words):
+    images, labels = small_data
+    arguments = {
+        "model_factory": make_model, "images": images, "labels": labels, "epochs": 1,
+        "batch_size": 20, "strategy": tf.distribute.get_strategy(), "verbose": 0,
+    }  # fmt: skip
+    with pytest.raises(error, match=words):
+        fit_distributed(**{**arguments, **change})
