@@ -112,7 +112,7 @@ test-pins: .venv/installed  ## the pins fit together on every supported Python
 
 # PyTorch and JAX take part where they are installed: benchmarks/requirements.txt.
 bench: .venv/installed  ## speed and accuracy against Keras and others (15 minutes)
-	@for part in epoch growth accuracy; do \
+	@for part in epoch growth scaling accuracy; do \
 	  $(BIN)/python benchmarks/$$part.py || exit 1; done
 
 # Order

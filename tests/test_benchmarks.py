@@ -76,6 +76,7 @@ def test_threads_and_competitors_can_be_chosen(tmp_path):
         ("epoch", ["--json", "missing/a.json"], "--json must be in a folder that"),
         ("epoch", ["--threads", 999], "--threads must be 1 to "),
         ("epoch", ["--examples", 300, "--only", "Theano"], "No competitor"),
+        ("scaling", ["--workers", 1], "at least 2 workers and 2 batch sizes"),
         ("accuracy", ["--epochs", 0], "--epochs must be at least 1"),
         ("accuracy", ["--seeds", -1], "--seeds must be at least 0"),
         ("growth", ["--batch-sizes", 0], "--batch-sizes must be at least 1"),
@@ -184,3 +185,18 @@ def test_growth_is_measured_in_processes_of_their_own(tmp_path):
     assert all(row["seconds"] > 0 and row["peak_megabytes"] > 100 for row in rows)
     assert screen.count("graph of an epoch, XLA") == len(rows)
     assert picture.is_file()
+
+
+def test_steps_of_one_and_two_workers_are_measured_and_predicted(tmp_path):
+    results, picture = tmp_path / "scaling.json", tmp_path / "scaling.png"
+    options = ["--rounds", 2, "--batch-sizes", 64, 256, "--figure", picture]
+    screen = run("scaling", *options, "--json", results)
+    found = json.loads(results.read_text())
+    assert [(row["workers"], row["batch"]) for row in found["rows"]] == [
+        (1, 64), (1, 256), (2, 64), (2, 256),
+    ]  # fmt: skip
+    assert all(row["ms"] > 0 and row["predicted"] > 0 for row in found["rows"])
+    assert len(found["seconds"]["2"]["all gradients"]) == 2
+    assert found["beyond"][0] == {"workers": 1, "fixed": 1.0, "growing": 1.0}
+    assert "measured here" in screen and "predicted" in screen
+    assert picture.read_bytes().startswith(b"\x89PNG")

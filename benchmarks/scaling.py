@@ -1,0 +1,147 @@
+"""Does a second worker pay? Steps of 1, 2, ... workers, measured and predicted.
+
+Each worker is a process that may use one processor. The times of one worker and the
+all-reduces of two give the costs; from these, steps of all sizes are predicted.
+
+    python benchmarks/scaling.py --json scaling.json --figure scaling.png
+"""
+
+import argparse
+import io
+import json
+import os
+import sys
+from pathlib import Path
+
+import measuring
+import numpy as np
+
+GRADIENTS = 407_050  # numbers
+BATCH_SIZES = [128, 512, 2048, 8192]
+BEYOND = [1, 2, 4, 8, 16, 64, 256, 1024]
+# Seconds and bytes per second: usual figures of a network in a data center.
+DATA_CENTER = {"latency": 20e-6, "bandwidth": 3e9}
+
+
+def parse_arguments(arguments=None):
+    """Return the settings, or explain what is wrong with them, and leave."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--rounds", type=int, default=30, help="steps of each size")
+    parser.add_argument("--workers", type=int, default=2, help="measured up to so many")
+    parser.add_argument("--batch-sizes", type=int, nargs="+", default=BATCH_SIZES)
+    parser.add_argument("--json", metavar="FILE", help="write results; - is the screen")
+    parser.add_argument("--figure", metavar="FILE", help="draw them, as .png or .svg")
+    settings = parser.parse_args(arguments)
+    measuring.check_options(parser, settings)
+    if settings.workers < 2 or len(settings.batch_sizes) < 2:
+        parser.error("at least 2 workers and 2 batch sizes are needed")
+    return settings
+
+
+def be_a_worker(settings) -> None:
+    """Measure steps and all-reduces, and print the seconds of each as JSON."""
+    import tensorflow as tf
+
+    from mnist_lib import NaiveDense, NaiveSequential, join_cluster, update_weights
+    from mnist_lib.scaling import distributed_step
+
+    tf.config.threading.set_intra_op_parallelism_threads(1)
+    strategy, times = join_cluster(), {}
+    with strategy.scope():
+        layers = NaiveDense(784, 512, tf.nn.relu), NaiveDense(512, 10, tf.nn.softmax)
+        model, step = NaiveSequential(layers), distributed_step(strategy)
+
+    @tf.function
+    def add_up(vector):
+        with strategy.scope():
+            return strategy.reduce("SUM", strategy.run(lambda: vector), axis=None)
+
+    def measure(name, action):
+        rounds = [measuring.seconds(action)[0] for _ in range(settings.rounds + 5)]
+        times[name] = rounds[5:]  # the first ones compile
+
+    for size in settings.batch_sizes:
+        batch = tf.random.uniform((size, 784)), tf.zeros((size,), tf.int32)
+        measure(f"{size}", lambda b=batch: float(step(model, *b, 1e-3, update_weights)))
+    for name, size in {"one number": 1, "all gradients": GRADIENTS}.items():
+        vector = tf.zeros((size,))
+        measure(name, lambda vector=vector: add_up(vector).numpy())
+    print(json.dumps(times))
+
+
+def costs_of(times, batch_sizes):
+    """Fit the costs of the simulation to the times of one and of two workers."""
+    from mnist_lib import Costs
+
+    one = [np.median(times[1][str(size)]) for size in batch_sizes]
+    per_example, fixed = np.polyfit(batch_sizes, one, 1)
+    jitter = np.mean([np.std(np.log(times[1][str(size)])) for size in batch_sizes])
+    little, much = (np.median(times[2][n]) for n in ("one number", "all gradients"))
+    bandwidth = 4 * GRADIENTS / max(much - little, 1e-6)
+    return Costs(max(fixed, 0.0), per_example, float(jitter), little / 2, bandwidth)
+
+
+def main(arguments=None) -> dict:
+    """Measure, predict, print, and write what was asked for."""
+    from mnist_lib import simulate_steps, start_workers
+
+    settings = parse_arguments(arguments)
+    if "TF_CONFIG" in os.environ:
+        return be_a_worker(settings)
+    machine = measuring.describe_machine()
+    measuring.print_machine(machine)
+    program, times = [str(Path(__file__)), *(arguments or sys.argv[1:])], {}
+    for count in range(1, settings.workers + 1):
+        lines = start_workers(program, count, out=io.StringIO())
+        times[count] = json.loads(lines[0][-1])
+    costs = costs_of(times, settings.batch_sizes)
+    print(*(f"{name} {value:.3g}," for name, value in costs._asdict().items()))
+
+    def predicted(count, size, costs=costs):
+        return float(np.median(simulate_steps(count, size, 4 * GRADIENTS, costs)[1]))
+
+    rows, head = [], ("workers", "batch", "ms", "times", "predicted")
+    print("measured here:", *(f"{name:>9}" for name in head))
+    for count in times:
+        for size in settings.batch_sizes:
+            own, one = (np.median(times[n][str(size)]) for n in (count, 1))
+            guess = predicted(1, size) / predicted(count, size)
+            row = dict(
+                zip(head, (count, size, 1000 * own, one / own, guess), strict=True)
+            )
+            rows.append(row)
+            print(" " * 14, *(f"{value:9.4g}" for value in row.values()))
+    beyond, center = [], costs._replace(**DATA_CENTER)
+    print("predicted, times as fast as one worker, in a data center:")
+    print("  workers, batch of 8192, 512 for each worker")
+    for count in BEYOND:
+        fixed = predicted(1, 8192, center) / predicted(count, 8192, center)
+        growing = (
+            count * predicted(1, 512, center) / predicted(count, 512 * count, center)
+        )
+        beyond.append({"workers": count, "fixed": fixed, "growing": growing})
+        print(f"{count:9} {fixed:9.1f} {growing:9.1f}")
+    results = {"machine": machine, "costs": costs._asdict()}
+    results |= {"rows": rows, "beyond": beyond, "seconds": times}
+    if settings.json:
+        measuring.write_json(settings.json, results)
+    if settings.figure:
+        draw(rows, settings.figure)
+    return results
+
+
+def draw(rows, path) -> None:
+    """Draw how much faster most workers are than one, measured and predicted."""
+    from mnist_lib import plot_curves
+
+    most = [row for row in rows if row["workers"] == rows[-1]["workers"]]
+    sizes, curves = [row["batch"] for row in most], {}
+    for name, key in {"measured": "times", "predicted": "predicted"}.items():
+        curves[name] = sizes, [row[key] for row in most]
+    label = f"{rows[-1]['workers']} workers, times as fast as one"
+    figure = plot_curves(curves, "examples in a batch", label, xscale="log")
+    figure.savefig(path, dpi=200)
+
+
+if __name__ == "__main__":
+    main()
