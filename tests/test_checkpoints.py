@@ -448,10 +448,8 @@ def run_on_a_small_disk(disk):
 
 
 def test_a_full_and_a_read_only_disk_leave_the_old_checkpoints_alone(tmp_path):
-    mount, world = (
-        'mount -t tmpfs -o size=1m tmpfs "$0"',
-        ["unshare", "-rm", "sh", "-c"],
-    )
+    mount = 'mount -t tmpfs -o size=1m tmpfs "$0"'
+    world = ["unshare", "-rm", "sh", "-c"]
     if subprocess.run([*world, mount, tmp_path], capture_output=True).returncode:
         give_up("a small disk cannot be mounted here")
     code = "import sys, pathlib, test_checkpoints as tests\n"
