@@ -218,7 +218,7 @@ def test_the_twin_of_the_course_network_is_loaded_back_from_a_file(course, tmp_p
 
 def test_the_twin_of_the_course_network_can_be_served(course, tmp_path):
     model, images = course
-    to_keras(model).export(tmp_path / "served", verbose=False)
+    to_keras(model).export(tmp_path / "served")
     served = tf.saved_model.load(tmp_path / "served")
     for count in (64, 1):
         outputs = served.serve(images[:count])
