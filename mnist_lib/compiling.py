@@ -93,7 +93,7 @@ def fit_compiled(
         update: Rule as for ``fit``; what it remembers must be in ``tf.Variable``.
         distort: Function from the images to as many others, called for each epoch.
         jit_compile: Let XLA turn the graph into machine code.
-        checkpoint_dir: Folder as for ``fit``; saved is at the end of each epoch.
+        checkpoint_dir: Folder as for ``fit``, which saves here after each epoch only.
 
     Returns:
         ``History`` with every batch's loss and each epoch's figures.

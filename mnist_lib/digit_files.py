@@ -72,9 +72,7 @@ def read_mnist(path: str | os.PathLike) -> tuple[tuple, tuple]:
     Raises:
         ValueError: The file is missing, damaged or not MNIST.
     """
-    advice = (
-        "Check MNIST_NPZ, or delete the file to download it anew, or get a good copy"
-    )
+    advice = f"Check MNIST_NPZ, delete the file to download it anew, or see {ADDRESS}"
     try:
         arrays = read_arrays(path, expected_arrays())
         for name, (_, digest) in ARRAYS.items():
@@ -108,9 +106,8 @@ def load_stand_in() -> tuple[tuple, tuple]:
     version = hashlib.sha256(Path(stand_in.__file__).read_bytes()).hexdigest()[:12]
     cache = Path(KERAS_HOME) / "datasets" / f"stand-in-{version}.npz"
     with contextlib.suppress(ValueError):  # no cache, or a damaged one: draw anew
-        x_train, y_train, x_test, y_test = read_arrays(
-            cache, expected_arrays()
-        ).values()
+        arrays = read_arrays(cache, expected_arrays())
+        x_train, y_train, x_test, y_test = arrays.values()
         return (x_train, y_train), (x_test, y_test)
     digits = stand_in.make_stand_in()
     arrays = [array for pair in digits for array in pair]

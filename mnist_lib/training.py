@@ -107,8 +107,8 @@ def fit(
         distort: Function from the images to as many others, called for each epoch;
             it must leave those it is given as they are.
         step: Takes a step; it is called as ``one_training_step`` is.
-        checkpoint_dir: Folder to save the training in. What was saved there by a run
-            with the same arguments, and killed or not, is gone on with.
+        checkpoint_dir: Folder to save the training in. A run that finds there what
+            one with the same arguments has saved goes on from it.
 
     Returns:
         ``History`` with every batch's loss and each epoch's figures.
