@@ -1,6 +1,7 @@
 """Settings and made-up data that the tests share."""
 
 import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -44,6 +45,16 @@ def give_up(reason):
     if os.environ.get("CI"):
         pytest.fail(reason)
     pytest.skip(reason)
+
+
+def run_on_a_small_disk(disk, command, **settings):
+    """Run a command in a world of its own, where the folder is a disk of 1 MB."""
+    world = ["unshare", "-rm", "sh", "-c"]
+    mount = 'mount -t tmpfs -o size=1m tmpfs "$0"'
+    if subprocess.run([*world, mount, disk], capture_output=True).returncode:
+        give_up("a small disk cannot be mounted here")
+    command = [*world, f'{mount} && exec "$@"', disk, *command]
+    return subprocess.run(command, capture_output=True, text=True, **settings)
 
 
 @pytest.fixture(scope="session")

@@ -9,7 +9,7 @@ import zipfile
 
 import numpy as np
 import pytest
-from conftest import ROOT, give_up
+from conftest import ROOT, run_on_a_small_disk
 
 from mnist_lib import archives
 
@@ -309,15 +309,8 @@ print("all is well")
 
 
 def test_a_full_and_a_read_only_disk_leave_the_old_file_alone(tmp_path):
-    mount = 'mount -t tmpfs -o size=1m tmpfs "$0"'
-    world = ["unshare", "-rm", "sh", "-c"]
-    if subprocess.run([*world, mount, tmp_path], capture_output=True).returncode:
-        give_up("a small disk cannot be mounted here")
-    child = [sys.executable, "-c", ON_A_SMALL_DISK, tmp_path]
-    command = [*world, f'{mount} && exec "$@"', tmp_path, *child]
-    done = subprocess.run(
-        command, cwd=ROOT / "mnist_lib", capture_output=True, text=True
-    )
+    command = [sys.executable, "-c", ON_A_SMALL_DISK, tmp_path]
+    done = run_on_a_small_disk(tmp_path, command, cwd=ROOT / "mnist_lib")
     assert done.stdout == "all is well\n", done.stderr
 
 
