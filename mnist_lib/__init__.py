@@ -13,6 +13,7 @@ from mnist_lib.cluster import join_cluster
 from mnist_lib.compiling import fit_compiled
 from mnist_lib.dense_layers import NaiveDense, NaiveSequential, uniform_start
 from mnist_lib.distortion import Distortion
+from mnist_lib.drawing import export_weights, import_weights, quantize
 from mnist_lib.evaluation import (
     Mistakes,
     accuracy,
@@ -74,11 +75,13 @@ __all__ = [
     "confusion_matrix",
     "describe_digits",
     "distributed_step",
+    "export_weights",
     "fit",
     "fit_compiled",
     "fit_distributed",
     "glorot_start",
     "he_start",
+    "import_weights",
     "in_float64",
     "join_cluster",
     "load_mnist",
@@ -101,6 +104,7 @@ __all__ = [
     "plot_timeline",
     "plot_weights",
     "predict",
+    "quantize",
     "rate_at",
     "save_weights",
     "show_digits",

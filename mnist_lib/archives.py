@@ -10,6 +10,7 @@ import hashlib
 import math
 import os
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -88,12 +89,25 @@ def write_arrays(path: str | os.PathLike, arrays: dict) -> None:
     Raises:
         OSError: There is no room, or no permission. What was there before stays.
     """
+    in_order = {name: np.asarray(array, order="C") for name, array in arrays.items()}
+    write_whole(path, lambda file: np.savez_compressed(file, **in_order))
+
+
+def write_whole(path: str | os.PathLike, write: Callable) -> None:
+    """Write a file that is there whole or not at all, as ``write_arrays`` does.
+
+    Args:
+        path: The file. One that is there is replaced at the very end.
+        write: Function that writes the content into the open file it is given.
+
+    Raises:
+        OSError: There is no room, or no permission. What was there before stays.
+    """
     path = Path(path).expanduser()
     unfinished = path.with_name(f".{path.name}.{os.getpid()}")
-    in_order = {name: np.asarray(array, order="C") for name, array in arrays.items()}
     try:
         with unfinished.open("wb") as file:
-            np.savez_compressed(file, **in_order)
+            write(file)
             file.flush()
             os.fsync(file.fileno())  # on the disk before it gets its name
         unfinished.replace(path)

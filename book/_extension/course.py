@@ -3,8 +3,10 @@
 Named in _config.yml, so that it also works with a plain `jupyter-book build .`.
 """
 
+import base64
 import hashlib
 import os
+import re
 import shutil
 from html import escape
 from importlib.metadata import distribution
@@ -16,6 +18,10 @@ from publishing import versions
 from sphinx.util import logging
 
 logger = logging.getLogger(__name__)
+
+WEIGHTS = "book/_static/draw/weights.bin"  # of the page to draw on
+# The link to it in chapter 10.
+DRAWING = re.compile('<p id="draw">.*?</p>', re.DOTALL)
 
 # The little of MathJax that the pages ask for, of the 24 MB in its package.
 MATHJAX = ("tex-chtml.js", "output/chtml/fonts/woff-v2", "input/tex/extensions")
@@ -43,6 +49,7 @@ def choose_cache(app, config):
             *root.glob("mnist_lib/**/*.py"),
             root / "requirements.txt",
             root / "book/matplotlibrc",
+            root / WEIGHTS,
             Path(os.environ.get("MNIST_NPZ", "")),
         ],
         os.environ.get("MNIST_SOURCE"),
@@ -71,6 +78,21 @@ def start_clean(app):
             shutil.copy2(source / name, target)
         else:
             shutil.copytree(source / name, target, dirs_exist_ok=True)
+
+
+def embed_drawing(app, pagename, templatename, context, doctree):
+    """Put the page to draw on where chapter 10 has a link to it."""
+    if DRAWING.search(context.get("body", "")):
+        page = app.builder.templates.render("draw.html", context)
+        context["body"] = DRAWING.sub(lambda link: page, context["body"])
+
+
+def write_weights(app, error):
+    """Write the weights as a script: from the disk, a page may load nothing else."""
+    folder = Path(app.outdir, "_static/draw")
+    if not error and folder.is_dir():
+        text = base64.b64encode(Path(app.srcdir, WEIGHTS).read_bytes()).decode()
+        Path(folder, "weights.js").write_text(f'const WEIGHTS = "{text}";\n')
 
 
 def forget_failure(app, error):
@@ -138,5 +160,7 @@ def setup(app):
     app.connect("builder-inited", start_clean)
     app.connect("doctree-read", check_images)
     app.connect("autodoc-skip-member", skip_alias)
+    app.connect("html-page-context", embed_drawing)
+    app.connect("build-finished", write_weights)
     app.connect("build-finished", forget_failure)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

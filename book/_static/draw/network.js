@@ -1,0 +1,74 @@
+// The network of chapter 2 and the file of chapter 10, in the reader's browser.
+//
+// A vector is an array of numbers. So is a matrix, row by row: in W of a layer,
+// W[i * outputs + j] leads from input i to neuron j.
+"use strict";
+
+// relu(xW + b), then softmax(xW + b)
+function dense(inputs, { W, b, activation }) {
+  const weightedSums = add(multiply(inputs, W), b);
+  return activation(weightedSums);
+}
+
+// What comes out of each layer; out of the last one, ten probabilities.
+function forward(layers, picture) {
+  const outputs = [];
+  for (const layer of layers) outputs.push(dense(outputs.at(-1) ?? picture, layer));
+  return outputs;
+}
+
+function multiply(inputs, W) {
+  const sums = new Float32Array(W.length / inputs.length);
+  inputs.forEach((input, i) => {
+    if (input === 0) return; // as most pixels are, and half of the neurons
+    for (let j = 0; j < sums.length; j++) sums[j] += input * W[i * sums.length + j];
+  });
+  return sums;
+}
+
+const add = (a, b) => a.map((number, j) => number + b[j]);
+
+const ACTIVATIONS = {
+  relu: (sums) => sums.map((z) => Math.max(z, 0)),
+  sigmoid: (sums) => sums.map((z) => 1 / (1 + Math.exp(-z))),
+  tanh: (sums) => sums.map(Math.tanh),
+  softmax: (sums) => {
+    const largest = Math.max(...sums); // only differences count; none overflows
+    const powers = sums.map((z) => Math.exp(z - largest));
+    const total = powers.reduce((sum, power) => sum + power);
+    return powers.map((power) => power / total);
+  },
+};
+
+// Takes a file of export_weights apart; an Error says what is wrong with it.
+function readWeights(buffer) {
+  const bytes = new Uint8Array(buffer);
+  const end = Math.max(bytes.length - 4, 0);
+  if (!end || crc32(bytes.subarray(0, end)) !== new DataView(buffer).getUint32(end, true)) {
+    throw Error("it is damaged, cut off, or not a file of export_weights");
+  }
+  let offset = bytes.indexOf(10) + 1; // after the line of JSON
+  const header = JSON.parse(new TextDecoder().decode(bytes.subarray(0, offset)));
+  if (header.version !== 1) throw Error("it is of a newer version than this page");
+  const take = (Numbers, count) => {
+    const start = offset;
+    offset += count * Numbers.BYTES_PER_ELEMENT;
+    return new Numbers(buffer.slice(start, offset));
+  };
+  return header.layers.map(({ inputs, outputs, activation }) => {
+    const scales = take(Float32Array, outputs);
+    const b = take(Float32Array, outputs);
+    const integers = take(Int8Array, inputs * outputs);
+    const W = Float32Array.from(integers, (whole, k) => whole * scales[k % outputs]);
+    return { W, b, activation: ACTIVATIONS[activation], outputs };
+  });
+}
+
+function crc32(bytes) {
+  let rest = ~0;
+  for (const byte of bytes) {
+    rest ^= byte;
+    for (let bit = 0; bit < 8; bit++) rest = (rest >>> 1) ^ (rest & 1 ? 0xedb88320 : 0);
+  }
+  return ~rest >>> 0;
+}
