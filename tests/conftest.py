@@ -121,11 +121,12 @@ def browser(chromium):
 
 
 @contextlib.contextmanager
-def opened(browser, site):
+def opened(browser, site, **settings):
     """Open a tab that notes what goes wrong and is kept from other hosts."""
     wide = {"width": 1280, "height": 900}
     rights = ["clipboard-read", "clipboard-write"]
-    tab = browser.new_page(viewport=wide, color_scheme="dark", permissions=rights)
+    usual = {"viewport": wide, "color_scheme": "dark", "permissions": rights}
+    tab = browser.new_page(**(usual | settings))
     tab.complaints = []
 
     def only_this_site(route):
