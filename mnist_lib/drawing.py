@@ -50,6 +50,8 @@ def quantize(matrix, bits: int = 8) -> tuple[np.ndarray, np.ndarray]:
 
     Raises:
         ValueError: A weight is not finite, or there are more or fewer bits.
+
+    Source: B. Jacob et al. (2018), here with a scale for each neuron and no offset.
     """
     checks.check_vectors("matrix", matrix)
     checks.check_finite("matrix", matrix)

@@ -1,6 +1,5 @@
 // The page to draw on: strokes go to picture.js, the picture to network.js, and what
 // comes out is shown. Nothing leaves the reader's device.
-"use strict";
 
 const FOLDER = new URL(".", document.currentScript.src);
 const MOVES = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
@@ -8,16 +7,18 @@ const part = (name) => document.getElementById(`draw-${name}`);
 const pad = part("pad");
 
 let layers; // of the network, once it is loaded
-let drawing = { strokes: [] }; // with a picture and a label, if it is an example
+let drawing = { strokes: [] }; // or an example, which also has a picture and a label
 let frame; // the next one, when something has changed
+const past = []; // drawings, one for each step that can be taken back
 const told = new Map(); // from drawings to what the reader has meant
 const pen = { x: 0.5, y: 0.25, down: false, arrows: new Set() }; // moved by keys
 
 // Drawing
 
 function start(point) {
-  if (drawing.picture || told.has(drawing)) drawing = { strokes: [] };
-  drawing.strokes.push([point]);
+  const before = drawing.picture || told.has(drawing) ? [] : drawing.strokes;
+  past.push(drawing);
+  drawing = { strokes: [...before, [point]] };
   showSoon();
 }
 
@@ -26,16 +27,16 @@ function goOn(point) {
   showSoon();
 }
 
-function replace(fresh) {
-  drawing = { strokes: [], ...fresh };
+function replace(other) {
   pen.down = false;
+  drawing = other;
   say();
 }
 
-function place(event) {
-  const { left, top, width, height } = pad.getBoundingClientRect();
-  return [(event.clientX - left) / width, (event.clientY - top) / height];
-}
+const undo = () => replace(past.pop() ?? { strokes: [] });
+const erase = () => past.push(drawing) && replace({ strokes: [] });
+const showSoon = () => (frame ??= requestAnimationFrame(show));
+const place = ({ offsetX, offsetY }) => [offsetX / pad.clientWidth, offsetY / pad.clientHeight];
 
 pad.onpointerdown = (event) => {
   if (event.button !== 0 || !event.isPrimary) return;
@@ -46,13 +47,11 @@ pad.onpointerdown = (event) => {
 pad.onpointermove = (event) => pad.hasPointerCapture(event.pointerId) && goOn(place(event));
 pad.onlostpointercapture = say;
 
+const KEYS = { " ": lowerOrLiftPen, u: undo, U: undo, Delete: erase, Backspace: erase };
 pad.onkeydown = (event) => {
-  if (event.key in MOVES) movePen(pen.arrows.add(event.key));
-  else if (event.key === " ") lowerOrLiftPen();
-  else if (event.key.toLowerCase() === "u") undo();
-  else if (["Delete", "Backspace"].includes(event.key)) replace();
-  else return;
-  event.preventDefault(); // the page shall not scroll
+  const act = event.key in MOVES ? movePen : KEYS[event.key];
+  act?.(event.key);
+  if (act) event.preventDefault(); // the page shall not scroll
 };
 pad.onkeyup = (event) => pen.arrows.delete(event.key);
 pad.onfocus = showSoon;
@@ -62,10 +61,10 @@ pad.onblur = () => {
   showSoon();
 };
 
-function movePen(arrows) {
-  for (const [dx, dy] of [...arrows].map((key) => MOVES[key])) {
-    pen.x = clip(pen.x + dx / SIDE);
-    pen.y = clip(pen.y + dy / SIDE);
+function movePen(key) {
+  for (const arrow of pen.arrows.add(key)) {
+    pen.x = clip(pen.x + MOVES[arrow][0] / SIDE);
+    pen.y = clip(pen.y + MOVES[arrow][1] / SIDE);
   }
   if (pen.down) goOn([pen.x, pen.y]);
   showSoon();
@@ -79,28 +78,12 @@ function lowerOrLiftPen() {
 
 // Reading
 
-const undo = () => replace({ strokes: drawing.strokes.slice(0, -1) });
-part("undo").onclick = undo;
-part("clear").onclick = () => replace();
-part("example").onclick = () => {
-  const wrong = examples.filter(({ picture, label }) => read(picture).digit !== label);
-  const shown = wrong.findIndex(({ picture }) => picture === drawing.picture);
-  replace(wrong[(shown + 1) % wrong.length]);
-  if (!wrong.length) tell("This network reads all digits that the page has.");
-};
-part("meant").onclick = (event) => {
-  if (!event.target.value || drawing.digit === undefined || drawing.picture) return;
-  told.set(drawing, Number(event.target.value));
-  const right = [...told].filter(([{ digit }, meant]) => digit === meant).length;
-  part("score").textContent = `Your score: ${right} of ${told.size} read as you meant them.`;
-};
-
 function read(picture) {
-  if (!layers || !picture.some(Boolean)) return {};
-  const outputs = forward(layers, picture);
-  const sureness = Math.max(...outputs.at(-1));
-  const digit = outputs.at(-1).indexOf(sureness);
-  return { digit, sureness, probabilities: outputs.at(-1), fires: outputs[0] };
+  if (!layers || !picture.some(Boolean)) return { fires: [], probabilities: Array(10).fill(0) };
+  const [fires, ...others] = forward(layers, picture);
+  const probabilities = others.at(-1) ?? fires;
+  const sureness = Math.max(...probabilities);
+  return { digit: probabilities.indexOf(sureness), sureness, probabilities, fires };
 }
 
 function words({ digit, sureness }) {
@@ -116,33 +99,42 @@ function say() {
   part("said").textContent = (pen.down ? "Pen down. " : "") + part("answer").textContent;
 }
 
+function mean(digit) {
+  told.set(drawing, digit);
+  show();
+  part("said").textContent = part("score").textContent;
+}
+
+function showExample() {
+  const wrong = examples.filter(({ picture, label }) => read(picture).digit !== label);
+  const shown = wrong.findIndex(({ picture }) => picture === drawing.picture);
+  past.push(drawing);
+  if (wrong.length) replace(wrong[(shown + 1) % wrong.length]);
+  else tell("This network reads all the digits that the page has.");
+}
+
 // Showing
 
 const percent = (probability) => `${Math.round(100 * probability)}%`;
-const gray = (ink) => Array(3).fill(255 * (1 - ink));
 const redOrBlue = (weight) =>
   (weight > 0 ? [178, 24, 43] : [33, 102, 172]).map((c) => 255 - Math.abs(weight) * (255 - c));
-
-function showSoon() {
-  frame ??= requestAnimationFrame(show);
-}
 
 function show() {
   cancelAnimationFrame(frame);
   frame = undefined;
   const picture = drawing.picture ?? makePicture(drawing.strokes);
-  const reading = read(picture);
-  drawing.digit = reading.digit;
-  part("answer").textContent = words(reading);
-  paint(part("seen"), picture, gray);
+  const { digit, sureness, probabilities, fires } = read(picture);
+  drawing.digit = digit;
+  part("answer").textContent = words({ digit, sureness });
+  paint(part("seen"), picture, (ink) => Array(3).fill(255 - 255 * ink));
   showDrawing();
-  [...part("bars").children].forEach((row, digit) => {
-    const probability = reading.probabilities?.[digit] ?? 0;
-    row.style.setProperty("--probability", probability);
-    row.classList.toggle("draw-first", digit === reading.digit);
-    row.lastElementChild.textContent = percent(probability);
+  [...part("bars").children].forEach((row, i) => {
+    row.style.setProperty("--probability", probabilities[i]);
+    row.classList.toggle("draw-first", i === digit);
+    row.lastElementChild.textContent = percent(probabilities[i]);
   });
-  showNeurons(reading.fires ?? []);
+  showNeurons(fires);
+  showScore();
 }
 
 function paint(canvas, numbers, color) {
@@ -158,11 +150,12 @@ function showDrawing() {
   context.imageSmoothingEnabled = false;
   Object.assign(context, { lineWidth: (2 * PEN) / SIDE, lineCap: "round", lineJoin: "round" });
   if (drawing.picture) context.drawImage(part("seen"), 0, 0, 1, 1);
+  context.beginPath();
   for (const stroke of drawing.strokes) {
-    context.beginPath();
-    for (const point of [stroke[0], ...stroke]) context.lineTo(...point);
-    context.stroke();
+    context.moveTo(stroke[0][0] + 1e-4, stroke[0][1]); // a little beside, so that a dot shows
+    for (const point of stroke) context.lineTo(...point);
   }
+  context.stroke();
   if (!pad.matches(":focus-visible")) return; // the mouse shows its own pen
   Object.assign(context, { lineWidth: 0.008, strokeStyle: pen.down ? "#D55E00" : "#0072B2" });
   context.beginPath();
@@ -172,28 +165,34 @@ function showDrawing() {
 
 // The neurons of the first layer that fire most, each as its 784 weights.
 function showNeurons(fires) {
-  const most = [...fires.keys()].sort((a, b) => fires[b] - fires[a]);
-  const pixels = [...Array(SIDE * SIDE).keys()];
+  const most = [...fires.keys()].filter((i) => fires[i] > 0).sort((a, b) => fires[b] - fires[a]);
   [...part("neurons").children].forEach((item, i) => {
-    const neuron = most[i];
-    item.hidden = !(fires[neuron] > 0);
-    if (item.hidden) return;
-    const weights = pixels.map((pixel) => layers[0].W[pixel * fires.length + neuron]);
-    const largest = Math.max(...weights.map(Math.abs));
+    const weight = (_, pixel) => (i in most ? layers[0].W[pixel * fires.length + most[i]] : 0);
+    const weights = Array.from({ length: SIDE * SIDE }, weight);
+    const largest = Math.max(...weights.map(Math.abs), 1e-9);
     paint(item.firstElementChild, weights.map((w) => w / largest), redOrBlue);
-    item.lastElementChild.textContent = fires[neuron].toFixed(1);
+    item.lastElementChild.textContent = fires[most[i]]?.toFixed(1) ?? "";
   });
+}
+
+function showScore() {
+  for (const button of part("meant").querySelectorAll("button")) {
+    button.disabled = drawing.digit === undefined || "picture" in drawing;
+    button.setAttribute("aria-pressed", String(told.get(drawing)) === button.textContent);
+  }
+  const right = [...told].filter(([{ digit }, meant]) => digit === meant).length;
+  part("score").textContent = !told.size ? "Say what you meant, and the page keeps your score."
+    : `${right} of ${told.size} read as you meant. Your next stroke begins a new drawing.`;
 }
 
 // Loading
 
-const bytesOf = (text) => Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
 const tell = (sentence) => (part("trouble").textContent = sentence);
+const bytesOf = (text) => Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
 
 // Real digits that the book's network gets wrong; chapter 10 puts them into the page.
-const examples = JSON.parse(part("digits")?.textContent ?? "[]").map(({ label, pixels }) => {
-  return { label, picture: Float32Array.from(bytesOf(pixels), (gray) => gray / 255) };
-});
+const examples = JSON.parse(part("digits")?.textContent ?? "[]").map(({ label, pixels }) => (
+  { strokes: [], label, picture: Float32Array.from(bytesOf(pixels), (byte) => byte / 255) }));
 
 async function fetchWeights() {
   if (location.protocol !== "file:") {
@@ -204,16 +203,17 @@ async function fetchWeights() {
   // A page opened from the disk may fetch nothing, but it may load a script.
   await new Promise((resolve, reject) => {
     const script = document.createElement("script");
-    const onerror = () => reject(Error("weights.js is missing"));
-    Object.assign(script, { src: new URL("weights.js", FOLDER), onload: resolve, onerror });
+    Object.assign(script, { src: new URL("weights.js", FOLDER), onload: resolve });
+    script.onerror = () => reject(Error("weights.js is missing"));
     document.head.append(script);
   });
   return bytesOf(WEIGHTS).buffer;
 }
 
-async function use(name, buffer) {
+async function use(name, content) {
   try {
-    layers = readWeights(await buffer);
+    layers = readWeights(await content);
+    told.clear(); // a score is of one network
     part("network").textContent = `${name}, ${[784, ...layers.map(({ b }) => b.length)].join("-")}`;
     tell("");
   } catch (error) {
@@ -222,10 +222,10 @@ async function use(name, buffer) {
   show();
 }
 
-part("file").onchange = ({ target }) => {
-  if (target.files.length) use(target.files[0].name, target.files[0].arrayBuffer());
-  target.value = ""; // so that the same file can be chosen again
-};
+function useFile(input) {
+  if (input.files.length) use(input.files[0].name, input.files[0].arrayBuffer());
+  input.value = ""; // so that the same file can be chosen again
+}
 
 part("example").hidden = !examples.length;
 part("missing").hidden = true;

@@ -2,7 +2,6 @@
 //
 // A vector is an array of numbers. So is a matrix, row by row: in W of a layer,
 // W[i * outputs + j] leads from input i to neuron j.
-"use strict";
 
 // relu(xW + b), then softmax(xW + b)
 function dense(inputs, { W, b, activation }) {
@@ -43,25 +42,28 @@ const ACTIVATIONS = {
 // Takes a file of export_weights apart; an Error says what is wrong with it.
 function readWeights(buffer) {
   const bytes = new Uint8Array(buffer);
-  const end = Math.max(bytes.length - 4, 0);
-  if (!end || crc32(bytes.subarray(0, end)) !== new DataView(buffer).getUint32(end, true)) {
+  const end = bytes.length - 4;
+  if (end < 1 || crc32(bytes.subarray(0, end)) !== new DataView(buffer).getUint32(end, true)) {
     throw Error("it is damaged, cut off, or not a file of export_weights");
   }
   let offset = bytes.indexOf(10) + 1; // after the line of JSON
   const header = JSON.parse(new TextDecoder().decode(bytes.subarray(0, offset)));
-  if (header.version !== 1) throw Error("it is of a newer version than this page");
-  const take = (Numbers, count) => {
-    const start = offset;
-    offset += count * Numbers.BYTES_PER_ELEMENT;
-    return new Numbers(buffer.slice(start, offset));
-  };
-  return header.layers.map(({ inputs, outputs, activation }) => {
+  if (header.version !== 1) throw Error("it is of another version than this page");
+  const take = (Numbers, count) =>
+    new Numbers(buffer.slice(offset, (offset += count * Numbers.BYTES_PER_ELEMENT)));
+  const layers = header.layers.map(({ inputs, outputs, activation }) => {
     const scales = take(Float32Array, outputs);
     const b = take(Float32Array, outputs);
     const integers = take(Int8Array, inputs * outputs);
     const W = Float32Array.from(integers, (whole, k) => whole * scales[k % outputs]);
-    return { W, b, activation: ACTIVATIONS[activation], outputs };
+    return { W, b, activation: ACTIVATIONS[activation], inputs, outputs };
   });
+  const fits = (layer, i) => layer.activation && layer.inputs === (layers[i - 1]?.outputs ?? 784);
+  const { activation, outputs } = layers.at(-1);
+  if (!layers.every(fits) || activation !== ACTIVATIONS.softmax || outputs !== 10) {
+    throw Error("its network does not lead from 784 pixels to 10 probabilities");
+  }
+  return layers;
 }
 
 function crc32(bytes) {

@@ -3,7 +3,6 @@
 // A stroke is a list of points [x, y], 0 to 1 across the field. As for MNIST, a digit
 // is scaled into a box of 20 × 20 pixels, and its center of mass comes to the middle.
 // One thing differs: however large the digit is drawn, the pen has the same width.
-"use strict";
 
 const SIDE = 28;
 const BOX = 20;
