@@ -87,7 +87,7 @@ test: .venv/installed  ## unit tests, checks of the book, and every chapter's co
 	@$(BIN)/python -m pytest --nbmake tests book
 
 # For the versions that are pinned only: the built book, and the benchmarks' peers.
-PINNED := $(foreach name,site editions benchmarks,--ignore tests/test_$(name).py)
+PINNED := $(foreach name,browser editions benchmarks,--ignore tests/test_$(name).py)
 
 # The chapters on Google Colab's versions also run as Colab runs them. COLAB_PYTHON=...
 # takes an interpreter as it is instead, such as the one in Colab's own image.

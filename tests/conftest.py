@@ -1,8 +1,12 @@
 """Settings and made-up data that the tests share."""
 
+import contextlib
+import functools
+import http.server
 import os
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -74,6 +78,78 @@ def chromium(built):
         return editions.find_browser()
     except editions.EditionError as error:
         give_up(str(error))
+
+
+@contextlib.contextmanager
+def served(folder):
+    """Serve a folder; unknown addresses show its 404.html, as on GitHub Pages."""
+
+    class Handler(http.server.SimpleHTTPRequestHandler):
+        def log_message(self, *args):
+            pass
+
+        def send_error(self, code, *args):
+            self.send_response(code)
+            self.end_headers()
+            self.wfile.write((SITE / "404.html").read_bytes())
+
+    handler = functools.partial(Handler, directory=folder)
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+@pytest.fixture(scope="module", params=["http", "file"])
+def site(request, built):
+    """The address of the book: on a server, or opened from the disk."""
+    if request.param == "file":
+        yield SITE.as_uri()
+        return
+    with served(SITE) as address:
+        yield address
+
+
+@pytest.fixture(scope="module")
+def browser(chromium):
+    from playwright.sync_api import sync_playwright  # as editions, above
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium)
+        yield browser
+        browser.close()
+
+
+@contextlib.contextmanager
+def opened(browser, site):
+    """Open a tab that notes what goes wrong and is kept from other hosts."""
+    wide = {"width": 1280, "height": 900}
+    rights = ["clipboard-read", "clipboard-write"]
+    tab = browser.new_page(viewport=wide, color_scheme="dark", permissions=rights)
+    tab.complaints = []
+
+    def only_this_site(route):
+        if route.request.url.startswith((site, "data:")):
+            route.continue_()
+        else:
+            tab.complaints.append("asked for " + route.request.url)
+            route.abort()
+
+    def note(message):
+        if message.type in ("warning", "error"):
+            tab.complaints.append(f"{message.type}: {message.text}")
+
+    tab.route("**/*", only_this_site)
+    tab.on("console", note)
+    tab.on("pageerror", lambda error: tab.complaints.append(f"error: {error}"))
+    yield tab
+    tab.close()
+
+
+@pytest.fixture
+def tab(browser, site):
+    with opened(browser, site) as tab:
+        yield tab
 
 
 @pytest.fixture(autouse=True)

@@ -32,6 +32,7 @@ TEXTS = [path for place in PLACES.split() for path in sorted(ROOT.glob(place))]
 OF_THE_PROJECT = {
     "benchmarks",
     "book",
+    "browser",
     "colab",
     "determinism",
     "editions",
@@ -39,7 +40,6 @@ OF_THE_PROJECT = {
     "github",
     "properties",
     "repository",
-    "site",
 }
 
 # What a chapter uses without building it.

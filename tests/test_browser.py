@@ -4,19 +4,14 @@ Needs `make book` to have run, and Chromium or Chrome; skipped without them, exc
 where CI is set, which must not pass over it.
 """
 
-import contextlib
-import functools
-import http.server
 import re
-import threading
 from urllib.parse import urlsplit
 
 import nbformat
 import pytest
 import repository
 from bs4 import BeautifulSoup
-from conftest import CHAPTERS, PAGES, ROOT, SITE, TOC
-from playwright.sync_api import sync_playwright
+from conftest import CHAPTERS, PAGES, ROOT, SITE, TOC, opened, served
 
 ADDRESS = repository.published(repository.current(ROOT))
 
@@ -24,76 +19,6 @@ NOT_SCROLLED = "document.documentElement.scrollWidth <= window.innerWidth"
 BACKGROUND = "getComputedStyle(document.body).backgroundColor"
 ALTERNATIVE_TEXTS = "[...document.querySelectorAll('article img')].map(i => i.alt)"
 FORMULAS_DONE = "window.MathJax?.startup?.promise?.then(() => true) ?? true"
-
-
-@contextlib.contextmanager
-def served(folder):
-    """Serve a folder; unknown addresses show its 404.html, as on GitHub Pages."""
-
-    class Handler(http.server.SimpleHTTPRequestHandler):
-        def log_message(self, *args):
-            pass
-
-        def send_error(self, code, *args):
-            self.send_response(code)
-            self.end_headers()
-            self.wfile.write((SITE / "404.html").read_bytes())
-
-    handler = functools.partial(Handler, directory=folder)
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
-
-
-@pytest.fixture(scope="module", params=["http", "file"])
-def site(request, built):
-    """The address of the book: on a server, or opened from the disk."""
-    if request.param == "file":
-        yield SITE.as_uri()
-        return
-    with served(SITE) as address:
-        yield address
-
-
-@pytest.fixture(scope="module")
-def browser(chromium):
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium)
-        yield browser
-        browser.close()
-
-
-@contextlib.contextmanager
-def opened(browser, site):
-    """Open a tab that notes what goes wrong and is kept from other hosts."""
-    wide = {"width": 1280, "height": 900}
-    rights = ["clipboard-read", "clipboard-write"]
-    tab = browser.new_page(viewport=wide, color_scheme="dark", permissions=rights)
-    tab.complaints = []
-
-    def only_this_site(route):
-        if route.request.url.startswith((site, "data:")):
-            route.continue_()
-        else:
-            tab.complaints.append("asked for " + route.request.url)
-            route.abort()
-
-    def note(message):
-        if message.type in ("warning", "error"):
-            tab.complaints.append(f"{message.type}: {message.text}")
-
-    tab.route("**/*", only_this_site)
-    tab.on("console", note)
-    tab.on("pageerror", lambda error: tab.complaints.append(f"error: {error}"))
-    yield tab
-    tab.close()
-
-
-@pytest.fixture
-def tab(browser, site):
-    with opened(browser, site) as tab:
-        yield tab
 
 
 def shown_search_boxes(tab):
