@@ -48,7 +48,7 @@ def choose_cache(app, config):
         os.environ.get("MNIST_SOURCE"),
         versions(),  # what is installed may differ from requirements.txt
     )
-    config.course_look = digest(root.glob("book/_*/**/*"))
+    config.course_look = digest([*root.glob("book/_*/**/*"), root / "_toc.yml"])
     caches = root / "_build/.jupyter_cache"
     cache = caches / config.course_results
     if not cache.is_dir():
