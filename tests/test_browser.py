@@ -1,29 +1,174 @@
 """The built book, looked at in a real browser that can reach no other host.
 
+Each page is visited in light and dark, wide and on a phone's width, with all that is
+folded unfolded. Pictures of what was seen are left in _build/screenshots.
+
 Needs `make book` to have run, and Chromium or Chrome; skipped without them, except
 where CI is set, which must not pass over it.
 """
 
 import re
+from itertools import pairwise
 from urllib.parse import urlsplit
 
 import nbformat
 import pytest
 import repository
+from axe_playwright_python.sync_playwright import Axe
 from bs4 import BeautifulSoup
 from conftest import CHAPTERS, PAGES, ROOT, SITE, TOC, opened, served
 
+from mnist_lib import figures
+
 ADDRESS = repository.published(repository.current(ROOT))
+
+ALL_PAGES = [*PAGES, "genindex", "py-modindex", "search", "404", "index"]
+PICTURES = ROOT / "_build/screenshots"
+WIDE, PHONE = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
+# All rules of axe that are on by default, and one that is not: the size of what is to
+# be hit, new in WCAG 2.2. No preload: axe would look for styles where there are none.
+AXE = {
+    "preload": False,
+    "resultTypes": ["violations"],
+    "rules": {"target-size": {"enabled": True}},
+}
 
 NOT_SCROLLED = "document.documentElement.scrollWidth <= window.innerWidth"
 BACKGROUND = "getComputedStyle(document.body).backgroundColor"
 ALTERNATIVE_TEXTS = "[...document.querySelectorAll('article img')].map(i => i.alt)"
 FORMULAS_DONE = "window.MathJax?.startup?.promise?.then(() => true) ?? true"
+UNFOLD = "document.querySelectorAll('details').forEach(box => box.open = true)"
+HEADINGS = """[...document.querySelectorAll("h1, h2, h3, h4, h5, h6")]
+  .filter(heading => heading.checkVisibility()).map(heading => +heading.tagName[1])"""
+MOVING = """[...document.querySelectorAll("*")].filter(element => {
+  const {animationName, transitionDuration} = getComputedStyle(element);
+  return animationName != "none" || transitionDuration != "0s";
+}).map(element => element.outerHTML.slice(0, 80))"""
+# What scrolls sideways, and whether it can be reached and has a name.
+SCROLLING = """[...document.querySelectorAll("main *")].filter(box =>
+  box.scrollWidth > box.clientWidth && box.checkVisibility()
+  && ["auto", "scroll"].includes(getComputedStyle(box).overflowX)
+).map(box => [box.outerHTML.slice(0, 80), box.tabIndex == 0 && !!box.ariaLabel])"""
+# What has the focus: its name, what is drawn around it, and what that is drawn on.
+FOCUS = """() => {
+  const on = document.activeElement, style = getComputedStyle(on);
+  const [first, ...others] = [on, on.parentElement].map(element => {
+    while (getComputedStyle(element).backgroundColor == "rgba(0, 0, 0, 0)")
+      element = element.parentElement ?? document.body;
+    return getComputedStyle(element).backgroundColor;
+  });
+  const {top, bottom} = on.getBoundingClientRect();
+  return {
+    what: on.outerHTML.slice(0, 120),
+    name: on.ariaLabel || on.textContent.trim() || on.placeholder || on.title,
+    ring: style.outlineStyle == "solid" ? parseFloat(style.outlineWidth) : 0,
+    color: style.outlineColor,
+    ground: parseFloat(style.outlineOffset) < 0 ? first : others[0],
+    seen: on.checkVisibility({opacityProperty: true}) && bottom > 0
+      && top < window.innerHeight,
+    last: on == document.body,
+  };
+}"""
 
 
 def shown_search_boxes(tab):
     boxes = tab.locator(".search-button-field, .search-button").all()
     return [box for box in boxes if box.is_visible()]
+
+
+def contrast(*colors):
+    """Return the contrast of two colors, parts from 0 to 1, as WCAG has it."""
+
+    def luminance(color):
+        red, green, blue = [
+            part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4
+            for part in color
+        ]
+        return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+    dark, light = sorted(map(luminance, colors))
+    return (light + 0.05) / (dark + 0.05)
+
+
+def parts(color):
+    """Return red, green and blue of a browser's color, such as rgb(0, 114, 178)."""
+    return [int(part) / 255 for part in re.findall(r"\d+", color)[:3]]
+
+
+def barriers(tab, context=None):
+    """Return what axe finds on the page as it is, or in a part of it."""
+    found = Axe().run(tab, context, AXE).response["violations"]
+    return [
+        f"{rule['id']}: {node['html'][:200]} {node['failureSummary']}"
+        for rule in found
+        for node in rule["nodes"]
+    ]
+
+
+@pytest.fixture(scope="module")
+def served_site(built, tmp_path_factory):
+    """The book on a server, in the folder that its address has on GitHub Pages."""
+    folder = tmp_path_factory.mktemp("site")
+    path = urlsplit(ADDRESS).path.strip("/")  # none for a repository ada.github.io
+    if path:
+        (folder / path).symlink_to(SITE)
+    with served(folder if path else SITE) as address:
+        yield f"{address}/{path}".rstrip("/")
+
+
+@pytest.fixture
+def served_tab(browser, served_site):
+    with opened(browser, served_site) as tab:
+        tab.emulate_media(reduced_motion="reduce")
+        yield tab
+
+
+def stay(route):
+    """Answer with a page as it is, without what leads from it to another one."""
+    page = (SITE / "index.html").read_text(encoding="utf-8")
+    route.fulfill(body=page.replace("http-equiv", "x"), content_type="text/html")
+
+
+@pytest.mark.parametrize("page", ALL_PAGES)
+def test_page_has_no_barriers(served_tab, served_site, page):
+    tab, found = served_tab, {}
+    if page == "index":
+        tab.route("**/index.html", stay)
+    query = "?q=gradient" if page == "search" else ""
+    tab.goto(f"{served_site}/{page}.html{query}")
+    tab.evaluate(FORMULAS_DONE)
+    if query:
+        tab.locator("#search-results li a").first.wait_for()
+    tab.evaluate(UNFOLD)
+    assert tab.evaluate(MOVING) == []
+    levels = tab.evaluate(HEADINGS)
+    assert levels[0] == 1 and levels.count(1) == 1
+    assert all(below <= above + 1 for above, below in pairwise(levels))
+
+    PICTURES.mkdir(exist_ok=True)
+    for size, viewport in {"wide": WIDE, "phone": PHONE}.items():
+        tab.set_viewport_size(viewport)
+        for theme in ("light", "dark"):
+            tab.emulate_media(color_scheme=theme)
+            found[size, theme] = barriers(tab)
+            picture = f"{page.replace('/', '-')}-{size}-{theme}.png"
+            tab.screenshot(path=PICTURES / picture, full_page=True)
+    for button in tab.locator(".primary-toggle").all():
+        button.click()
+        dialog = tab.locator("#pst-primary-sidebar-modal")
+        dialog.wait_for()
+        for theme in ("light", "dark"):
+            tab.emulate_media(color_scheme=theme)
+            found["side bar", theme] = barriers(tab, "#pst-primary-sidebar-modal")
+        tab.keyboard.press("Escape")
+        assert not dialog.is_visible()
+    assert found == dict.fromkeys(found, [])
+
+    tab.add_style_tag(content="html { font-size: 200% !important; }")
+    for viewport in (WIDE, {"width": 640, "height": 450}):
+        tab.set_viewport_size(viewport)
+        assert tab.evaluate(NOT_SCROLLED)
+    assert tab.complaints == []
 
 
 @pytest.mark.parametrize("page", [*PAGES, "genindex", "search"])
@@ -39,9 +184,13 @@ def test_page_is_in_order(tab, site, page):
     assert max(red, green, blue) < 64  # the tab asked for the dark theme
 
     assert len(shown_search_boxes(tab)) == 1
-    tab.set_viewport_size({"width": 390, "height": 844})
-    assert tab.evaluate(NOT_SCROLLED)
-    assert len(shown_search_boxes(tab)) == 1
+    tab.evaluate(UNFOLD)
+    for width in (640, 390, 360, 320):  # 640 is a window of 1280, zoomed to 200%
+        tab.set_viewport_size({"width": width, "height": 450})
+        assert tab.evaluate(NOT_SCROLLED), width
+        assert len(shown_search_boxes(tab)) == 1
+    tab.wait_for_timeout(100)  # until what scrolls has been named
+    assert [box for box, reached in tab.evaluate(SCROLLING) if not reached] == []
     assert tab.complaints == []
 
 
@@ -51,10 +200,87 @@ def test_chapters_have_formulas(tab, site):
     assert tab.locator("article mjx-container").count() > 0
 
 
-def test_search_finds_pages(tab, site):
-    tab.goto(f"{site}/search.html?q=gradient")
-    tab.locator("#search-results li a").first.wait_for(timeout=10_000)
+def test_search_leads_to_a_page_with_what_was_sought(tab, site):
+    tab.goto(f"{site}/search.html?q=backpropagation")
+    result = tab.locator("#search-results li a").first
+    result.wait_for(timeout=10_000)
+    result.click()
+    tab.wait_for_url("**/book/**")
+    assert "backpropagation" in tab.locator("article").inner_text().lower()
     assert tab.complaints == []
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_focus_is_seen_wherever_it_goes(served_tab, served_site, theme):
+    tab = served_tab
+    tab.emulate_media(color_scheme=theme)
+    tab.goto(f"{served_site}/{CHAPTERS[1]}.html")
+    tab.evaluate(FORMULAS_DONE)
+    places = []
+    for _ in range(300):
+        tab.keyboard.press("Tab")
+        place = tab.evaluate(FOCUS)
+        if place["last"]:
+            break
+        places.append(place)
+        assert place["seen"] and place["name"], place
+        assert place["ring"] >= 2, place
+        assert contrast(parts(place["color"]), parts(place["ground"])) >= 3, place
+    reached = " ".join(place["what"] for place in places)
+    for part in ("#main-content", "brand", "search-button", "theme-switch",
+                 'aria-current="page"', "copybtn", "<summary", "way-next"):  # fmt: skip
+        assert part in reached
+
+
+def test_keyboard_is_enough(served_tab, served_site):
+    tab = served_tab
+    tab.goto(f"{served_site}/{CHAPTERS[0]}.html")
+    tab.keyboard.press("Tab")
+    assert tab.evaluate(FOCUS)["name"] == "Skip to main content"
+    tab.keyboard.press("Enter")
+    tab.keyboard.press("Tab")
+    assert tab.evaluate("document.activeElement.closest('main') != null")
+
+    solution = tab.locator("details.solution").first
+    solution.locator("summary").focus()
+    tab.keyboard.press("Enter")
+    assert solution.locator("pre").first.is_visible()
+    tab.keyboard.press("Enter")
+    assert not solution.locator("pre").first.is_visible()
+
+    modes = []
+    tab.locator(".theme-switch-button:visible").focus()
+    for _ in range(3):
+        tab.keyboard.press("Enter")
+        modes.append(tab.evaluate("document.documentElement.dataset.mode"))
+    assert set(modes) == {"light", "dark", "auto"}
+
+    field = tab.locator("#pst-search-dialog input")
+    tab.keyboard.press("Control+k")
+    assert field.is_visible()
+    tab.keyboard.press("Escape")
+    assert not field.is_visible()
+    tab.keyboard.press("Control+k")
+    tab.keyboard.type("gradient")
+    tab.keyboard.press("Enter")
+    tab.wait_for_url("**/search.html?q=gradient")
+    assert tab.complaints == []
+
+
+def test_figures_keep_their_contrast_by_day_and_by_night():
+    css = (ROOT / "book/_static/book.css").read_text(encoding="utf-8")
+    named = dict(re.findall(r"--book-(\w+): #(\w{6})", css))
+    colors = [named[name] for name in ("blue", "vermillion", "green", "purple")]
+    drawn = [figures.BLUE, figures.VERMILLION, figures.GREEN, figures.PURPLE]
+    assert [f"#{color}".upper() for color in colors] == drawn
+    (night,) = re.findall(r"--book-dim: brightness\((.+?)\) contrast\((.+?)\)", css)
+    for brightness, contrasted in [(1, 1), map(float, night)]:
+        shown = [
+            [(part * brightness / 255 - 0.5) * contrasted + 0.5 for part in color]
+            for color in map(bytes.fromhex, [*colors, "ffffff"])
+        ]
+        *shown, paper = [[min(max(part, 0), 1) for part in color] for color in shown]
+        assert all(contrast(color, paper) >= 3 for color in shown)
 
 
 @pytest.mark.parametrize("page", CHAPTERS[:1])
@@ -73,6 +299,29 @@ def test_reader_can_copy_unfold_and_change_the_theme(tab, site, page):
     tab.locator(".theme-switch-button:visible").first.click()
     assert tab.evaluate("document.documentElement.dataset.mode") == "light"
     assert tab.complaints == []
+
+
+@pytest.mark.parametrize("page", CHAPTERS)
+def test_chapter_shows_its_place_on_the_map(built, page):
+    soup = BeautifulSoup((SITE / f"{page}.html").read_text(), "html.parser")
+    stems = [chapter.partition("_")[2].replace("_", " ") for chapter in CHAPTERS]
+    names, pages = ["pixels", *stems], [TOC["root"], *CHAPTERS]
+    steps = soup.select("nav.course-map li a")
+    assert [step.text for step in steps] == names
+    for step, target in zip(steps, pages, strict=True):
+        here = target == page
+        assert step.get("aria-current") == ("page" if here else None)
+        assert (
+            step["href"] == "#" if here else f"book/{step['href']}" == f"{target}.html"
+        )
+
+    number = pages.index(page)
+    back, on = soup.select("nav.ways a")
+    assert f"← {names[number - 1]}" in back.get_text(" ", strip=True)
+    assert f"book/{back['href']}" == f"{pages[number - 1]}.html"
+    if page != pages[-1]:
+        assert f"{names[number + 1]} →" in on.get_text(" ", strip=True)
+        assert f"book/{on['href']}" == f"{pages[number + 1]}.html"
 
 
 @pytest.mark.parametrize("page", CHAPTERS)
@@ -119,17 +368,14 @@ def test_status_page_lists_all_run_times(tab, site):
     assert all(re.search(r"\d+\.\d", row) for row in rows)
 
 
-def test_unknown_address_shows_a_page_with_ways_on(browser, built, tmp_path):
-    path = urlsplit(ADDRESS).path.strip("/")  # none for a repository ada.github.io
-    if path:
-        (tmp_path / path).symlink_to(SITE)
-    with served(tmp_path if path else SITE) as site, opened(browser, site) as tab:
-        tab.goto(f"{site}/{path}/nowhere/at-all.html")
-        assert tab.locator("article h1").inner_text() == "This page is not here"
-        assert tab.title() == "This page is not here — Digits from Scratch"
-        assert len(tab.complaints) == 1 and "404" in tab.complaints[0]
-        tab.get_by_role("link", name="first page").click()
-        tab.wait_for_url(f"{site}/{path}/{TOC['root']}.html".replace("//book", "/book"))
+def test_unknown_address_shows_a_page_with_ways_on(served_tab, served_site):
+    tab = served_tab
+    tab.goto(f"{served_site}/nowhere/at-all.html")
+    assert tab.locator("article h1").inner_text() == "This page is not here"
+    assert tab.title() == "This page is not here — Digits from Scratch"
+    assert len(tab.complaints) == 1 and "404" in tab.complaints[0]
+    tab.get_by_role("link", name="first page").click()
+    tab.wait_for_url(f"{served_site}/{TOC['root']}.html")
 
 
 def test_first_address_leads_to_the_book(tab, site):
