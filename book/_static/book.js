@@ -27,6 +27,13 @@ document.addEventListener("DOMContentLoaded", () => {
   const boxes = document.querySelectorAll(Object.keys(SCROLLING).join());
   boxes.forEach((box) => watch.observe(box));
 
+  // The theme takes the focus from its buttons, lest their tooltips stay. Whoever pressed
+  // one with the keyboard would have to start again from the top of the page.
+  document.addEventListener("click", (press) => {
+    const lost = document.activeElement === document.body;
+    if (press.detail === 0 && lost) press.target.closest("button")?.focus();
+  });
+
   // The theme's dialogs have no names.
   const names = { search: "Search", "primary-sidebar": "Book", "secondary-sidebar": "Page" };
   for (const dialog of document.querySelectorAll("dialog")) {
