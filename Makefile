@@ -13,7 +13,7 @@ SHELL := bash
 CHATTER := IPKernelApp|absl::Initialize|^I0000 |AVX
 
 .DEFAULT_GOAL := help
-.PHONY: help book pdf epub test test-lowest test-colab test-newest test-pins bench \
+.PHONY: help book pdf epub test test-browser test-lowest test-colab test-newest test-pins bench \
   links serve repository format lint clean
 
 help: ## list the commands
@@ -85,6 +85,17 @@ repository:  ## say where the repository is: URL=https://github.com/OWNER/NAME
 
 test: .venv/installed  ## unit tests, checks of the book, and every chapter's code
 	@$(BIN)/python -m pytest --nbmake tests book
+
+# By Debian's name for it; Google Chrome, where there is one, will do.
+BROWSER := $(BIN)/python -c 'from sys import path; path.append("book/_extension"); \
+  import editions; editions.find_browser()' 2>/dev/null
+
+test-browser: .venv/installed  ## look at the built book in a real browser
+	@$(BROWSER) || { command -v apt-get >/dev/null && \
+	  $$([[ $$(id -u) = 0 ]] || echo sudo) sh -c \
+	    'apt-get update -qq && apt-get install -y -qq chromium' >/dev/null; } \
+	  || { echo "Install Chromium or Google Chrome, then try again."; exit 1; }
+	@$(BIN)/python -m pytest tests/test_browser.py
 
 # For the versions that are pinned only: the built book, and the benchmarks' peers.
 PINNED := $(foreach name,browser editions benchmarks,--ignore tests/test_$(name).py)
