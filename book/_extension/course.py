@@ -7,7 +7,6 @@ import hashlib
 import os
 import shutil
 from html import escape
-from importlib.metadata import distribution
 from pathlib import Path
 
 from docutils import nodes
@@ -16,9 +15,6 @@ from publishing import versions
 from sphinx.util import logging
 
 logger = logging.getLogger(__name__)
-
-# The little of MathJax that the pages ask for, of the 24 MB in its package.
-MATHJAX = ("tex-chtml.js", "output/chtml/fonts/woff-v2", "input/tex/extensions")
 
 
 def digest(files, *others):
@@ -57,20 +53,8 @@ def choose_cache(app, config):
 
 
 def start_clean(app):
-    """Remove the last build's error reports, and put MathJax where pages look."""
+    """Remove the last build's error reports."""
     shutil.rmtree(Path(app.outdir, "reports"), ignore_errors=True)
-    if app.builder.format != "html":
-        return
-    source = distribution("sphinx-mathjax-offline").locate_file(
-        "sphinx-mathjax-offline/static/mathjax"
-    )
-    for name in MATHJAX:
-        target = Path(app.outdir, "_static/mathjax", name)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        if (source / name).is_file():
-            shutil.copy2(source / name, target)
-        else:
-            shutil.copytree(source / name, target, dirs_exist_ok=True)
 
 
 def forget_failure(app, error):

@@ -50,8 +50,7 @@ LANGUAGES = {"ipython3": "python", "python": "python", "sh": "bash"}
 COLAB_TITLE = re.compile("^# @title ")
 PANDOC = ["--mathml", "--split-level=2", "--toc-depth=3", "--fail-if-warnings"]
 
-READY = """Promise.all([window.MathJax?.startup?.promise, document.fonts.ready])
-  .then(() => 0)"""
+READY = "document.fonts.ready.then(() => 0)"
 NUMBER_CONTENTS = """pages => document.querySelectorAll("nav a").forEach(
   link => link.dataset.page = pages[link.hash.slice(1)])"""
 
