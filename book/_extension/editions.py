@@ -120,6 +120,7 @@ def relocate(article, page, tops, site):
         tag["id"] = anchor(page, tag["id"])
     for image in article.find_all("img"):
         image["src"] = resolve(page, image["src"])
+        image.attrs.pop("loading", None)  # none may come late
         if not (site / image["src"]).is_file():
             raise EditionError(f"{page}: no picture {image['src']} in {site}")
     for link in article.find_all("a", href=True):
