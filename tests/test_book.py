@@ -40,6 +40,7 @@ OF_THE_PROJECT = {
     "github",
     "properties",
     "repository",
+    "weight",
 }
 
 # What a chapter uses without building it.
