@@ -13,8 +13,8 @@ SHELL := bash
 CHATTER := IPKernelApp|absl::Initialize|^I0000 |AVX
 
 .DEFAULT_GOAL := help
-.PHONY: help book pdf epub test test-lowest test-colab test-newest test-pins bench \
-  links serve repository format lint clean
+.PHONY: help book pdf epub test test-browser test-lowest test-colab test-newest \
+  test-pins bench lighthouse links serve repository format lint clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z -]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' Makefile
@@ -86,8 +86,19 @@ repository:  ## say where the repository is: URL=https://github.com/OWNER/NAME
 test: .venv/installed  ## unit tests, checks of the book, and every chapter's code
 	@$(BIN)/python -m pytest --nbmake tests book
 
+# By Debian's name for it; Google Chrome, where there is one, will do.
+BROWSER := $(BIN)/python -c 'from sys import path; path.append("book/_extension"); \
+  import editions; editions.find_browser()' 2>/dev/null
+
+test-browser: .venv/installed  ## look at the built book in a real browser
+	@$(BROWSER) || { command -v apt-get >/dev/null && \
+	  $$([[ $$(id -u) = 0 ]] || echo sudo) sh -c \
+	    'apt-get update -qq && apt-get install -y -qq chromium' >/dev/null; } \
+	  || { echo "Install Chromium or Google Chrome, then try again."; exit 1; }
+	@$(BIN)/python -m pytest tests/test_browser*.py
+
 # For the versions that are pinned only: the built book, and the benchmarks' peers.
-PINNED := $(foreach name,browser editions benchmarks,--ignore tests/test_$(name).py)
+PINNED := $(foreach name,browser browser_drawing editions weight benchmarks,--ignore tests/test_$(name).py)
 
 # The chapters on Google Colab's versions also run as Colab runs them. COLAB_PYTHON=...
 # takes an interpreter as it is instead, such as the one in Colab's own image.
@@ -114,6 +125,10 @@ test-pins: .venv/installed  ## the pins fit together on every supported Python
 bench: .venv/installed  ## speed and accuracy against Keras and others (15 minutes)
 	@for part in epoch growth scaling accuracy; do \
 	  $(BIN)/python benchmarks/$$part.py || exit 1; done
+
+# LIGHTHOUSE=/path/to/lighthouse takes an installed one; else npx fetches it.
+lighthouse: .venv/installed  ## what each built page loads, and Lighthouse's scores
+	@$(BIN)/python benchmarks/pages.py
 
 # Order
 

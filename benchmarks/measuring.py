@@ -33,7 +33,7 @@ def check_options(parser, settings) -> None:
     for name, value in vars(settings).items():
         option = f"--{name.replace('_', '-')}"
         values = value if isinstance(value, list) else [value]
-        numbers = [number for number in values if isinstance(number, int)]
+        numbers = [number for number in values if type(number) is int]  # True is not
         if numbers and min(numbers) < (name != "seeds"):
             parser.error(f"{option} must be at least {int(name != 'seeds')}")
         if name in ("json", "figure") and value not in (None, "-"):

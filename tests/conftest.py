@@ -77,7 +77,7 @@ def chromium(built):
     try:
         return editions.find_browser()
     except editions.EditionError as error:
-        give_up(str(error))
+        give_up(f"{error}: `make test-browser` installs one")
 
 
 @contextlib.contextmanager

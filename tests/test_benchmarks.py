@@ -81,6 +81,8 @@ def test_threads_and_competitors_can_be_chosen(tmp_path):
         ("accuracy", ["--seeds", -1], "--seeds must be at least 0"),
         ("growth", ["--batch-sizes", 0], "--batch-sizes must be at least 1"),
         ("growth", ["--only", *"abcde"], "--only takes up to four names"),
+        ("pages", ["--runs", 0], "--runs must be at least 1"),
+        ("pages", ["--site", "missing"], "run `make book` first"),
     ],
 )
 def test_wrong_options_are_explained(script, options, words):
@@ -200,3 +202,22 @@ def test_steps_of_one_and_two_workers_are_measured_and_predicted(tmp_path):
     assert found["beyond"][0] == {"workers": 1, "fixed": 1.0, "growing": 1.0}
     assert "measured here" in screen and "predicted" in screen
     assert picture.read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize("score", [None, 0.87])
+def test_pages_are_weighed_and_judged(chromium, tmp_path, monkeypatch, score):
+    results, options = tmp_path / "pages.json", ["--no-lighthouse"]
+    if score:
+        names = ["performance", "accessibility", "best-practices", "seo"]
+        said = json.dumps({"categories": {name: {"score": score} for name in names}})
+        judge = tmp_path / "lighthouse"
+        judge.write_text(f"#!/bin/sh\necho '{said}'\n")
+        judge.chmod(0o755)
+        monkeypatch.setenv("LIGHTHOUSE", str(judge))
+        options = ["--runs", 2]
+    screen = run("pages", "--pages", "book/intro", *options, "--json", results)
+    row = json.loads(results.read_text())["pages"]["book/intro"]
+    assert 2 < row["requests"] < 40
+    assert 10_000 < row["gzip"] < row["bytes"]
+    scores = "87" if score else "-"
+    assert re.search(rf"(?m)^book/intro .*( +{scores}){{4}}$", screen)

@@ -33,6 +33,7 @@ OF_THE_PROJECT = {
     "benchmarks",
     "book",
     "browser",
+    "browser_drawing",
     "colab",
     "determinism",
     "editions",
@@ -40,6 +41,7 @@ OF_THE_PROJECT = {
     "github",
     "properties",
     "repository",
+    "weight",
 }
 
 # What a chapter uses without building it.

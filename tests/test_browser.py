@@ -1,39 +1,81 @@
 """The built book, looked at in a real browser that can reach no other host.
 
+Each page is visited in light and dark, wide and on a phone's width, with all that is
+folded unfolded. Pictures of what was seen are left in _build/screenshots.
+
 Needs `make book` to have run, and Chromium or Chrome; skipped without them, except
 where CI is set, which must not pass over it.
 """
 
-import base64
 import re
+from itertools import pairwise
 from urllib.parse import urlsplit
 
 import nbformat
-import numpy as np
 import pytest
 import repository
-import tensorflow as tf
+from axe_playwright_python.sync_playwright import Axe
 from bs4 import BeautifulSoup
 from conftest import CHAPTERS, PAGES, ROOT, SITE, TOC, opened, served
 
-from mnist_lib import (
-    NaiveDense,
-    NaiveSequential,
-    accuracy,
-    export_weights,
-    he_start,
-    import_weights,
-    predict,
-    stand_in,
-)
+from mnist_lib import figures
 
-WEIGHTS = ROOT / "book/_static/draw/weights.bin"
 ADDRESS = repository.published(repository.current(ROOT))
 
+ALL_PAGES = [*PAGES, "genindex", "py-modindex", "search", "404", "index"]
+PICTURES = ROOT / "_build/screenshots"
+WIDE, PHONE = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
+# All rules of axe that are on by default, and one that is not: the size of what is to
+# be hit, new in WCAG 2.2. No preload: axe would look for styles where there are none.
+AXE = {
+    "preload": False,
+    "resultTypes": ["violations"],
+    "rules": {"target-size": {"enabled": True}},
+}
 NOT_SCROLLED = "document.documentElement.scrollWidth <= window.innerWidth"
 BACKGROUND = "getComputedStyle(document.body).backgroundColor"
 ALTERNATIVE_TEXTS = "[...document.querySelectorAll('article img')].map(i => i.alt)"
-FORMULAS_DONE = "window.MathJax?.startup?.promise?.then(() => true) ?? true"
+UNFOLD = "document.querySelectorAll('details').forEach(box => box.open = true)"
+HEADINGS = """[...document.querySelectorAll("h1, h2, h3, h4, h5, h6")]
+  .filter(heading => heading.checkVisibility()).map(heading => +heading.tagName[1])"""
+# Code has thousands of words, of the same colors on a phone: enough to check them once.
+PLAIN_CODE = """document.querySelectorAll("pre").forEach(
+  code => code.textContent = code.textContent)"""
+# Axe starts once the browser has answered, so that two tabs are checked at a time.
+START_AXE = """([part, options]) => {
+  window.found = new Promise(resolve => setTimeout(resolve)).then(
+    () => axe.run(part ?? document, options));
+  return null;
+}"""
+MOVING = """[...document.querySelectorAll("*")].filter(element => {
+  const {animationName, transitionDuration} = getComputedStyle(element);
+  return animationName != "none" || transitionDuration != "0s";
+}).map(element => element.outerHTML.slice(0, 80))"""
+# What scrolls sideways, and whether it can be reached and has a name.
+SCROLLING = """[...document.querySelectorAll("main *")].filter(box =>
+  box.scrollWidth > box.clientWidth && box.checkVisibility()
+  && ["auto", "scroll"].includes(getComputedStyle(box).overflowX)
+).map(box => [box.outerHTML.slice(0, 80), box.tabIndex == 0 && !!box.ariaLabel])"""
+# What has the focus: its name, what is drawn around it, and what that is drawn on.
+FOCUS = """() => {
+  const on = document.activeElement, style = getComputedStyle(on);
+  const [first, ...others] = [on, on.parentElement].map(element => {
+    while (getComputedStyle(element).backgroundColor == "rgba(0, 0, 0, 0)")
+      element = element.parentElement ?? document.body;
+    return getComputedStyle(element).backgroundColor;
+  });
+  const {top, bottom} = on.getBoundingClientRect();
+  return {
+    what: on.outerHTML.slice(0, 120),
+    name: on.ariaLabel || on.textContent.trim() || on.placeholder || on.title,
+    ring: style.outlineStyle == "solid" ? parseFloat(style.outlineWidth) : 0,
+    color: style.outlineColor,
+    ground: parseFloat(style.outlineOffset) < 0 ? first : others[0],
+    seen: on.checkVisibility({opacityProperty: true}) && bottom > 0
+      && top < window.innerHeight,
+    last: on == document.body,
+  };
+}"""
 
 
 def shown_search_boxes(tab):
@@ -41,35 +83,235 @@ def shown_search_boxes(tab):
     return [box for box in boxes if box.is_visible()]
 
 
+def contrast(*colors):
+    """Return the contrast of two colors, parts from 0 to 1, as WCAG has it."""
+
+    def luminance(color):
+        red, green, blue = [
+            part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4
+            for part in color
+        ]
+        return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+    dark, light = sorted(map(luminance, colors))
+    return (light + 0.05) / (dark + 0.05)
+
+
+def parts(color):
+    """Return red, green and blue of a browser's color, such as rgb(0, 114, 178)."""
+    return [int(part) / 255 for part in re.findall(r"\d+", color)[:3]]
+
+
+def barriers(tabs, part=None):
+    """Return what axe finds on the pages as they are, or in a part of them."""
+    for tab in tabs:
+        tab.evaluate(START_AXE, [part, AXE])
+    return [
+        f"{rule['id']}: {node['html'][:200]} {node['failureSummary']}"
+        for tab in tabs
+        for rule in tab.evaluate("window.found")["violations"]
+        for node in rule["nodes"]
+    ]
+
+
+def picture(tabs, page, size):
+    """Leave pictures of what the two tabs show, light and dark."""
+    PICTURES.mkdir(exist_ok=True)
+    for tab, theme in zip(tabs, ("light", "dark"), strict=True):
+        name = f"{page.replace('/', '-')}-{size}-{theme}.png"
+        tab.screenshot(path=PICTURES / name, full_page=True)
+
+
+@pytest.fixture(scope="module")
+def served_site(built, tmp_path_factory):
+    """The book on a server, in the folder that its address has on GitHub Pages."""
+    folder = tmp_path_factory.mktemp("site")
+    path = urlsplit(ADDRESS).path.strip("/")  # none for a repository ada.github.io
+    if path:
+        (folder / path).symlink_to(SITE)
+    with served(folder if path else SITE) as address:
+        yield f"{address}/{path}".rstrip("/")
+
+
+@pytest.fixture
+def served_tab(browser, served_site):
+    with opened(browser, served_site) as tab:
+        tab.emulate_media(reduced_motion="reduce")
+        yield tab
+
+
+def stay(route):
+    """Answer with a page as it is, without what leads from it to another one."""
+    page = (SITE / "index.html").read_text(encoding="utf-8")
+    route.fulfill(body=page.replace("http-equiv", "x"), content_type="text/html")
+
+
+@pytest.fixture
+def two_tabs(browser, served_site):
+    """Open two tabs, the first of which is light and the second dark."""
+    with opened(browser, served_site) as light, opened(browser, served_site) as dark:
+        light.emulate_media(color_scheme="light", reduced_motion="reduce")
+        dark.emulate_media(color_scheme="dark", reduced_motion="reduce")
+        yield [light, dark]
+
+
+def visit(tab, address):
+    """Show a page with all that is folded unfolded, and with axe."""
+    tab.route("**/index.html", stay)
+    tab.goto(address)
+    if "?q=" in address:
+        tab.locator("#search-results li a").first.wait_for()
+    tab.evaluate(UNFOLD)
+    tab.evaluate(Axe().axe_script)
+
+
+def resize(tabs, viewport):
+    """Give the tabs a size, and what watches it the time to notice."""
+    for tab in tabs:
+        tab.set_viewport_size(viewport)
+        tab.wait_for_timeout(400)
+
+
+@pytest.mark.parametrize("page", ALL_PAGES)
+def test_page_has_no_barriers(two_tabs, served_site, page):
+    for tab in two_tabs:
+        query = "?q=gradient" if page == "search" else ""
+        visit(tab, f"{served_site}/{page}.html{query}")
+    assert tab.evaluate(MOVING) == []
+    levels = tab.evaluate(HEADINGS)
+    assert levels[0] == 1 and levels.count(1) == 1
+    assert all(below <= above + 1 for above, below in pairwise(levels))
+
+    assert barriers(two_tabs) == []
+    picture(two_tabs, page, "wide")
+    resize(two_tabs, PHONE)
+    picture(two_tabs, page, "phone")
+    for tab in two_tabs:
+        tab.evaluate(PLAIN_CODE)
+    assert barriers(two_tabs) == []
+
+    for tab in two_tabs:
+        for button in tab.locator(".primary-toggle").all():
+            button.click()
+    if tab.locator("dialog[open]").count():
+        assert barriers(two_tabs, "dialog[open]") == []
+        tab.keyboard.press("Escape")
+        assert tab.locator("dialog[open]").count() == 0
+
+    tab.add_style_tag(content="html { font-size: 200% !important; }")
+    for viewport in (WIDE, {"width": 640, "height": 450}):
+        tab.set_viewport_size(viewport)
+        assert tab.evaluate(NOT_SCROLLED)
+    assert [tab.complaints for tab in two_tabs] == [[], []]
+
+
 @pytest.mark.parametrize("page", [*PAGES, "genindex", "search"])
 def test_page_is_in_order(tab, site, page):
     tab.goto(f"{site}/{page}.html")
-    tab.evaluate(FORMULAS_DONE)
     formulas = tab.locator("article .math").count()
-    assert tab.locator("article mjx-container").count() == formulas
-    assert tab.locator("mjx-merror").count() == 0
+    assert tab.locator("article .math math").count() == formulas
+    assert tab.locator("math merror").count() == 0
     for text in tab.evaluate(ALTERNATIVE_TEXTS):
         assert text and not text.endswith((".png", ".svg"))
     red, green, blue = map(int, re.findall(r"\d+", tab.evaluate(BACKGROUND)))
     assert max(red, green, blue) < 64  # the tab asked for the dark theme
 
     assert len(shown_search_boxes(tab)) == 1
-    tab.set_viewport_size({"width": 390, "height": 844})
-    assert tab.evaluate(NOT_SCROLLED)
-    assert len(shown_search_boxes(tab)) == 1
+    tab.evaluate(UNFOLD)
+    for width in (640, 390, 360, 320):  # 640 is a window of 1280, zoomed to 200%
+        tab.set_viewport_size({"width": width, "height": 450})
+        assert tab.evaluate(NOT_SCROLLED), width
+        assert len(shown_search_boxes(tab)) == 1
+    tab.wait_for_timeout(100)  # until what scrolls has been named
+    assert [box for box, reached in tab.evaluate(SCROLLING) if not reached] == []
     assert tab.complaints == []
 
 
 def test_chapters_have_formulas(tab, site):
     tab.goto(f"{site}/book/02_dense_layers.html")
-    tab.evaluate(FORMULAS_DONE)
-    assert tab.locator("article mjx-container").count() > 0
+    assert tab.locator("article math").count() > 0
 
 
-def test_search_finds_pages(tab, site):
-    tab.goto(f"{site}/search.html?q=gradient")
-    tab.locator("#search-results li a").first.wait_for(timeout=10_000)
+def test_search_leads_to_a_page_with_what_was_sought(tab, site):
+    tab.goto(f"{site}/search.html?q=backpropagation")
+    result = tab.locator("#search-results li a").first
+    result.wait_for(timeout=10_000)
+    result.click()
+    tab.wait_for_url("**/book/**")
+    assert "backpropagation" in tab.locator("article").inner_text().lower()
     assert tab.complaints == []
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_focus_is_seen_wherever_it_goes(served_tab, served_site, theme):
+    tab = served_tab
+    tab.emulate_media(color_scheme=theme)
+    tab.goto(f"{served_site}/{CHAPTERS[1]}.html")
+    places = []
+    for _ in range(300):
+        tab.keyboard.press("Tab")
+        place = tab.evaluate(FOCUS)
+        if place["last"]:
+            break
+        places.append(place)
+        assert place["seen"] and place["name"], place
+        assert place["ring"] >= 2, place
+        assert contrast(parts(place["color"]), parts(place["ground"])) >= 3, place
+    reached = " ".join(place["what"] for place in places)
+    for part in ("#main-content", "brand", "search-button", "theme-switch",
+                 'aria-current="page"', "copybtn", "<summary", "way-next"):  # fmt: skip
+        assert part in reached
+
+
+def test_keyboard_is_enough(served_tab, served_site):
+    tab = served_tab
+    tab.goto(f"{served_site}/{CHAPTERS[0]}.html")
+    tab.keyboard.press("Tab")
+    assert tab.evaluate(FOCUS)["name"] == "Skip to main content"
+    tab.keyboard.press("Enter")
+    tab.keyboard.press("Tab")
+    assert tab.evaluate("document.activeElement.closest('main') != null")
+
+    solution = tab.locator("details.solution").first
+    solution.locator("summary").focus()
+    tab.keyboard.press("Enter")
+    assert solution.locator("pre").first.is_visible()
+    tab.keyboard.press("Enter")
+    assert not solution.locator("pre").first.is_visible()
+
+    modes = []
+    tab.locator(".theme-switch-button:visible").focus()
+    for _ in range(3):
+        tab.keyboard.press("Enter")
+        modes.append(tab.evaluate("document.documentElement.dataset.mode"))
+    assert set(modes) == {"light", "dark", "auto"}
+
+    field = tab.locator("#pst-search-dialog input")
+    tab.keyboard.press("Control+k")
+    assert field.is_visible()
+    tab.keyboard.press("Escape")
+    assert not field.is_visible()
+    tab.keyboard.press("Control+k")
+    tab.keyboard.type("gradient")
+    tab.keyboard.press("Enter")
+    tab.wait_for_url("**/search.html?q=gradient")
+    assert tab.complaints == []
+
+
+def test_figures_keep_their_contrast_by_day_and_by_night():
+    css = (ROOT / "book/_static/book.css").read_text(encoding="utf-8")
+    named = dict(re.findall(r"--book-(\w+): #(\w{6})", css))
+    colors = [named[name] for name in ("blue", "vermillion", "green", "purple")]
+    drawn = [figures.BLUE, figures.VERMILLION, figures.GREEN, figures.PURPLE]
+    assert [f"#{color}".upper() for color in colors] == drawn
+    (night,) = re.findall(r"--book-dim: brightness\((.+?)\) contrast\((.+?)\)", css)
+    for brightness, contrasted in [(1, 1), map(float, night)]:
+        shown = [
+            [(part * brightness / 255 - 0.5) * contrasted + 0.5 for part in color]
+            for color in map(bytes.fromhex, [*colors, "ffffff"])
+        ]
+        *shown, paper = [[min(max(part, 0), 1) for part in color] for color in shown]
+        assert all(contrast(color, paper) >= 3 for color in shown)
 
 
 @pytest.mark.parametrize("page", CHAPTERS[:1])
@@ -88,6 +330,29 @@ def test_reader_can_copy_unfold_and_change_the_theme(tab, site, page):
     tab.locator(".theme-switch-button:visible").first.click()
     assert tab.evaluate("document.documentElement.dataset.mode") == "light"
     assert tab.complaints == []
+
+
+@pytest.mark.parametrize("page", CHAPTERS)
+def test_chapter_shows_its_place_on_the_map(built, page):
+    soup = BeautifulSoup((SITE / f"{page}.html").read_text(), "html.parser")
+    stems = [chapter.partition("_")[2].replace("_", " ") for chapter in CHAPTERS]
+    names, pages = ["pixels", *stems], [TOC["root"], *CHAPTERS]
+    steps = soup.select("nav.course-map li a")
+    assert [step.text for step in steps] == names
+    for step, target in zip(steps, pages, strict=True):
+        here = target == page
+        assert step.get("aria-current") == ("page" if here else None)
+        assert (
+            step["href"] == "#" if here else f"book/{step['href']}" == f"{target}.html"
+        )
+
+    number = pages.index(page)
+    back, on = soup.select("nav.ways a")
+    assert f"← {names[number - 1]}" in back.get_text(" ", strip=True)
+    assert f"book/{back['href']}" == f"{pages[number - 1]}.html"
+    if page != pages[-1]:
+        assert f"{names[number + 1]} →" in on.get_text(" ", strip=True)
+        assert f"book/{on['href']}" == f"{pages[number + 1]}.html"
 
 
 @pytest.mark.parametrize("page", CHAPTERS)
@@ -134,327 +399,17 @@ def test_status_page_lists_all_run_times(tab, site):
     assert all(re.search(r"\d+\.\d", row) for row in rows)
 
 
-def test_unknown_address_shows_a_page_with_ways_on(browser, built, tmp_path):
-    path = urlsplit(ADDRESS).path.strip("/")  # none for a repository ada.github.io
-    if path:
-        (tmp_path / path).symlink_to(SITE)
-    with served(tmp_path if path else SITE) as site, opened(browser, site) as tab:
-        tab.goto(f"{site}/{path}/nowhere/at-all.html")
-        assert tab.locator("article h1").inner_text() == "This page is not here"
-        assert tab.title() == "This page is not here — Digits from Scratch"
-        assert len(tab.complaints) == 1 and "404" in tab.complaints[0]
-        tab.get_by_role("link", name="first page").click()
-        tab.wait_for_url(f"{site}/{path}/{TOC['root']}.html".replace("//book", "/book"))
+def test_unknown_address_shows_a_page_with_ways_on(served_tab, served_site):
+    tab = served_tab
+    tab.goto(f"{served_site}/nowhere/at-all.html")
+    assert tab.locator("article h1").inner_text() == "This page is not here"
+    assert tab.title() == "This page is not here — Digits from Scratch"
+    assert len(tab.complaints) == 1 and "404" in tab.complaints[0]
+    tab.get_by_role("link", name="first page").click()
+    tab.wait_for_url(f"{served_site}/{TOC['root']}.html")
 
 
 def test_first_address_leads_to_the_book(tab, site):
     tab.goto(f"{site}/index.html")
     tab.wait_for_url(f"{site}/{TOC['root']}.html")
     assert tab.complaints == []
-
-
-# The page to draw on, in chapter 10
-
-DRAWING = "book/10_drawing.html"
-READY = "() => layers && document.getElementById('draw-answer').textContent"
-# A way of writing each digit; points as in mnist_lib/stand_in.py: 38 is 3 ninths of the
-# way to the right and 8 ninths down, "/" lifts the pen.
-WRITTEN = {
-    0: "60 31 13 16 38 59 78 86 83 71 50",
-    1: "50 53 56 59",
-    2: "12 30 60 82 74 46 19 / 19 49 79 99",
-    3: "11 40 70 72 54 34 / 34 64 86 68 49 19 07",
-    4: "20 13 16 / 16 45 95 / 70 73 76 79",
-    5: "80 50 20 / 20 14 / 14 44 75 77 59 29 08",
-    6: "60 33 16 28 49 69 87 75 55 27",
-    7: "11 41 81 / 80 63 46 39",
-    8: "71 40 21 23 54 76 78 59 38 26 44 72 71",
-    9: "72 50 31 23 44 63 72 / 71 74 76 79",
-}
-
-
-def strokes(digit, size=0.7, left=0.15, top=0.15):
-    """Yield strokes as lists of points, 0 to 1 across the field, bent as by a hand."""
-    for stroke in WRITTEN[digit].split("/"):
-        corners = np.array([[int(x), int(y)] for x, y in stroke.split()])
-        curve = stand_in._smooth(corners[None] / 9)[0, :, ::3].reshape(-1, 2)
-        yield (curve * size + (left, top)).tolist()
-
-
-def draw(tab, strokes):
-    """Draw with the mouse."""
-    tab.locator("#draw-pad").scroll_into_view_if_needed()
-    field = tab.locator("#draw-pad").bounding_box()
-    for stroke in strokes:
-        for i, (x, y) in enumerate(stroke):
-            place = x * field["width"], y * field["height"]
-            tab.mouse.move(field["x"] + place[0], field["y"] + place[1])
-            if i == 0:
-                tab.mouse.down()
-        tab.mouse.up()
-
-
-def said(tab):
-    """Return the answer that is shown, once it is the one that is read out."""
-    tab.evaluate("new Promise(requestAnimationFrame)")
-    answer = tab.locator("#draw-answer").inner_text()
-    assert tab.locator("#draw-said").text_content() == answer
-    return answer
-
-
-def seen(tab):
-    """Return the picture that the network sees, from 0 to 1."""
-    code = "Array.from(drawing.picture ?? makePicture(drawing.strokes))"
-    return np.reshape(tab.evaluate(code), (28, 28))
-
-
-@pytest.fixture
-def desk(tab, site):
-    """A tab at the page to draw on, with the network loaded."""
-    tab.goto(f"{site}/{DRAWING}")
-    tab.wait_for_function(READY)
-    yield tab
-    assert tab.complaints == []
-
-
-def test_ten_drawn_digits_are_read(desk):
-    answers = {}
-    for digit in WRITTEN:
-        draw(desk, strokes(digit))
-        answers[digit] = said(desk)
-        rows = desk.locator("#draw-bars li").all_inner_texts()
-        percents = [int(re.search(r"(\d+)%", row)[1]) for row in rows]
-        assert 95 <= sum(percents) <= 105
-        assert np.argmax(percents) == digit
-        desk.get_by_role("button", name="Clear").click()
-        assert said(desk) == "Draw a digit."
-    assert all(
-        re.fullmatch(rf"I read an? {digit} \(\d+%\)\.", answer)
-        for digit, answer in answers.items()
-    ), answers
-
-
-def test_a_drawing_is_prepared_as_mnist_is(desk):
-    draw(desk, strokes(5))
-    large = seen(desk)
-    desk.get_by_role("button", name="Clear").click()
-    draw(desk, strokes(5, size=0.2, left=0.75, top=0.02))
-    small = seen(desk)
-    rows, columns = np.indices((28, 28))
-    for picture in (large, small):
-        assert picture.min() == 0 and picture.max() == 1
-        assert np.any((picture > 0) & (picture < 1))  # soft edges
-        inked = [np.flatnonzero(picture.max(axis=axis) > 0.5) for axis in (0, 1)]
-        assert max(line[-1] - line[0] + 1 for line in inked) in (19, 20)
-        for places in (rows, columns):
-            assert abs((picture * places).sum() / picture.sum() - 14) < 0.1
-    assert np.abs(large - small).mean() < 0.02  # the pointer moves in whole pixels
-
-
-def test_undo_and_clear(desk):
-    first, *others = strokes(4)
-    draw(desk, [first])
-    one_stroke = seen(desk)
-    draw(desk, others)
-    assert not np.array_equal(seen(desk), one_stroke)
-    for _ in others:
-        desk.get_by_role("button", name="Undo").click()
-    assert np.array_equal(seen(desk), one_stroke)
-    desk.get_by_role("button", name="Undo").click()
-    desk.get_by_role("button", name="Undo").click()
-    assert said(desk) == "Draw a digit." and not seen(desk).any()
-
-
-def test_the_field_can_be_drawn_in_by_keyboard(desk):
-    desk.locator("#draw-pad").focus()
-    desk.keyboard.press("Space")
-    for _ in range(14):
-        desk.keyboard.press("ArrowDown")
-    desk.keyboard.press("Space")
-    assert said(desk).startswith("I read a 1")
-    desk.keyboard.press("u")
-    assert said(desk) == "Draw a digit."
-
-    # A 7: two arrows at once go diagonally.
-    desk.keyboard.press("Space")
-    assert desk.locator("#draw-said").text_content().startswith("Pen down.")
-    for _ in range(10):
-        desk.keyboard.press("ArrowRight")
-    desk.keyboard.down("ArrowLeft")
-    for _ in range(6):
-        desk.keyboard.press("ArrowDown")
-    desk.keyboard.up("ArrowLeft")
-    for _ in range(9):
-        desk.keyboard.press("ArrowDown")
-    desk.keyboard.press("Space")
-    assert said(desk).startswith("I read a 7")
-    scrolled = desk.evaluate("scrollY")
-    desk.keyboard.press("ArrowDown")
-    assert desk.evaluate("scrollY") == scrolled
-    desk.keyboard.press("Delete")
-    assert said(desk) == "Draw a digit."
-
-
-def test_real_digits_that_it_gets_wrong_are_shown(desk):
-    shown = set()
-    for _ in range(4):
-        desk.get_by_role("button", name="Show me one it gets wrong").click()
-        answer = said(desk)
-        found = re.search(r"an? (\d) \(\d+%\), but it is labeled (\d)\.$", answer)
-        assert found and found[1] != found[2], answer
-        shown.add(seen(desk).tobytes())
-    assert len(shown) == 4
-    draw(desk, strokes(3))  # begins a new drawing
-    assert said(desk).startswith("I read a 3")
-
-
-def test_the_readers_score_is_counted(desk):
-    score = desk.locator("#draw-score")
-    meant = desk.get_by_role("group", name="I meant")
-    meant.get_by_role("button", name="3").click()  # nothing is drawn yet
-    assert "0 of 0" not in score.inner_text()
-    for digit, marked in ((3, 3), (7, 7), (0, 9)):
-        draw(desk, strokes(digit))  # after a mark, this begins a new drawing
-        meant.get_by_role("button", name=str(marked)).click()
-    assert score.inner_text() == "Your score: 2 of 3 read as you meant them."
-    meant.get_by_role("button", name="0").click()  # a mark can be mended
-    assert score.inner_text() == "Your score: 3 of 3 read as you meant them."
-
-
-def test_neurons_that_fire_are_shown(desk):
-    draw(desk, strokes(2))
-    said(desk)
-    fires = [
-        float(text) for text in desk.locator("#draw-neurons span").all_inner_texts()
-    ]
-    assert len(fires) == 8 and fires == sorted(fires, reverse=True) and fires[-1] > 0
-    weights = import_weights(WEIGHTS).layers[0]
-    hidden = weights(seen(desk).reshape(1, 784).astype("float32")).numpy().ravel()
-    assert np.allclose(fires, np.sort(hidden)[:-9:-1], atol=0.051)
-    neuron = weights.W.numpy()[:, hidden.argmax()]
-    code = """Array.from(document.querySelector("#draw-neurons canvas").getContext("2d")
-      .getImageData(0, 0, 28, 28).data)"""
-    colors = np.reshape(desk.evaluate(code), (784, 4)).astype(int)
-    redness = colors[:, 0] - colors[:, 2]
-    assert np.corrcoef(redness, neuron)[0, 1] > 0.99
-
-
-def test_own_network_can_be_tried(desk, tmp_path):
-    chooser = desk.get_by_label("Your own network")
-    network = desk.locator("#draw-network")
-    assert network.inner_text() == "the book's network, 784-512-10"
-    own = NaiveSequential(
-        [
-            NaiveDense(784, 30, tf.nn.tanh, he_start),
-            NaiveDense(30, 20, tf.nn.sigmoid, he_start),
-            NaiveDense(20, 10, tf.nn.softmax, he_start),
-        ]
-    )
-    export_weights(own, tmp_path / "mine.bin")
-    chooser.set_input_files(tmp_path / "mine.bin")
-    desk.get_by_text("mine.bin, 784-30-20-10").wait_for()
-    draw(desk, strokes(6))
-    probabilities = desk.evaluate(
-        "Array.from(read(makePicture(drawing.strokes)).probabilities)"
-    )
-    picture = seen(desk).reshape(1, 784).astype("float32")
-    expected = import_weights(tmp_path / "mine.bin")(picture).numpy()
-    assert np.abs(expected - probabilities).max() < 1e-3
-
-    damaged = (tmp_path / "mine.bin").read_bytes()[:-100]
-    (tmp_path / "damaged.bin").write_bytes(damaged)
-    for name, content in {
-        "damaged.bin": damaged,
-        "text.bin": b"no weights",
-        "e": b"",
-    }.items():
-        (tmp_path / name).write_bytes(content)
-        chooser.set_input_files(tmp_path / name)
-        desk.get_by_role("alert").get_by_text(
-            f"{name} cannot be used: it is"
-        ).wait_for()
-        assert network.inner_text() == "mine.bin, 784-30-20-10"  # which still reads
-    chooser.set_input_files(WEIGHTS)
-    desk.get_by_text("weights.bin, 784-512-10").wait_for()
-    assert desk.get_by_role("alert").inner_text() == ""
-
-
-@pytest.mark.mnist
-def test_the_browser_computes_what_python_computes(desk, mnist):
-    """And reads at least 99.0 percent of all real test digits."""
-    _, _, test, test_labels = mnist
-    code = """text => {
-      const bytes = Uint8Array.from(atob(text), letter => letter.charCodeAt(0));
-      return Array.from({length: bytes.length / 784}, (_, i) => Array.from(
-        forward(layers, Float32Array.from(bytes.subarray(784 * i, 784 * (i + 1)),
-                                          gray => gray / 255)).at(-1)));
-    }"""
-    pixels = np.rint(255 * test).astype("uint8")
-    parts = [base64.b64encode(part).decode() for part in np.split(pixels, 10)]
-    probabilities = np.concatenate([desk.evaluate(code, part) for part in parts])
-    expected = predict(import_weights(WEIGHTS), test)
-    assert np.abs(probabilities - expected).max() < 1e-3
-    assert accuracy(test_labels, probabilities) >= 0.99
-
-
-@pytest.mark.parametrize("answer", ["missing", "damaged"])
-def test_weights_that_cannot_be_used_are_explained(tab, site, answer):
-    def respond(route):
-        whole = (SITE / "_static/draw" / route.request.url.rsplit("/")[-1]).read_bytes()
-        status, body = (404, b"") if answer == "missing" else (200, whole[:200_000])
-        route.fulfill(status=status, body=body)
-
-    tab.route("**/draw/weights.*", respond)
-    tab.goto(f"{site}/{DRAWING}")
-    alert = tab.get_by_role("alert").get_by_text("the book's network cannot be used: ")
-    alert.wait_for()
-    assert len(alert.inner_text()) < 150
-    draw(tab, strokes(3))
-    assert tab.locator("#draw-answer").inner_text() == "Waiting for a network."
-    tab.get_by_label("Your own network").set_input_files(WEIGHTS)
-    tab.get_by_text("weights.bin, 784-512-10").wait_for()
-    assert tab.locator("#draw-answer").inner_text().startswith("I read a 3")
-
-
-def test_without_javascript_it_says_what_would_be_there(browser, site):
-    with opened(browser, site, java_script_enabled=False) as tab:
-        tab.goto(f"{site}/{DRAWING}")
-        assert tab.get_by_text("It needs JavaScript.").is_visible()
-        assert not tab.locator("#draw-desk").is_visible()
-
-
-def test_a_finger_draws_on_a_phone_and_does_not_scroll(browser, site):
-    phone = {"viewport": {"width": 390, "height": 844}, "has_touch": True}
-    with opened(browser, site, **phone, is_mobile=True) as tab:
-        tab.goto(f"{site}/{DRAWING}")
-        tab.wait_for_function(READY)
-        tab.locator("#draw-pad").scroll_into_view_if_needed()
-        field, scrolled = (
-            tab.locator("#draw-pad").bounding_box(),
-            tab.evaluate("scrollY"),
-        )
-        assert field["width"] > 250
-        finger = tab.context.new_cdp_session(tab)
-        for stroke in strokes(5):
-            for i, (x, y) in enumerate(stroke):
-                point = {
-                    "x": field["x"] + x * field["width"],
-                    "y": field["y"] + y * field["height"],
-                }
-                touch = {
-                    "type": "touchMove" if i else "touchStart",
-                    "touchPoints": [point],
-                }
-                finger.send("Input.dispatchTouchEvent", touch)
-            finger.send(
-                "Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []}
-            )
-        assert said(tab).startswith("I read a 5")
-        assert tab.evaluate("scrollY") == scrolled
-        assert tab.complaints == []
-
-
-def test_the_code_of_the_page_stays_short():
-    files = [path.read_text() for path in (ROOT / "book/_static/draw").glob("*.js")]
-    lines = [line.strip() for file in files for line in file.splitlines()]
-    assert len([line for line in lines if line and not line.startswith("//")]) <= 300

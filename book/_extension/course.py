@@ -9,7 +9,6 @@ import os
 import re
 import shutil
 from html import escape
-from importlib.metadata import distribution
 from pathlib import Path
 
 from docutils import nodes
@@ -22,9 +21,6 @@ logger = logging.getLogger(__name__)
 WEIGHTS = "book/_static/draw/weights.bin"  # of the page to draw on
 # The link to it in chapter 10.
 DRAWING = re.compile('<p id="draw">.*?</p>', re.DOTALL)
-
-# The little of MathJax that the pages ask for, of the 24 MB in its package.
-MATHJAX = ("tex-chtml.js", "output/chtml/fonts/woff-v2", "input/tex/extensions")
 
 
 def digest(files, *others):
@@ -55,7 +51,7 @@ def choose_cache(app, config):
         os.environ.get("MNIST_SOURCE"),
         versions(),  # what is installed may differ from requirements.txt
     )
-    config.course_look = digest(root.glob("book/_*/**/*"))
+    config.course_look = digest([*root.glob("book/_*/**/*"), root / "_toc.yml"])
     caches = root / "_build/.jupyter_cache"
     cache = caches / config.course_results
     if not cache.is_dir():
@@ -64,20 +60,8 @@ def choose_cache(app, config):
 
 
 def start_clean(app):
-    """Remove the last build's error reports, and put MathJax where pages look."""
+    """Remove the last build's error reports."""
     shutil.rmtree(Path(app.outdir, "reports"), ignore_errors=True)
-    if app.builder.format != "html":
-        return
-    source = distribution("sphinx-mathjax-offline").locate_file(
-        "sphinx-mathjax-offline/static/mathjax"
-    )
-    for name in MATHJAX:
-        target = Path(app.outdir, "_static/mathjax", name)
-        target.parent.mkdir(parents=True, exist_ok=True)
-        if (source / name).is_file():
-            shutil.copy2(source / name, target)
-        else:
-            shutil.copytree(source / name, target, dirs_exist_ok=True)
 
 
 def embed_drawing(app, pagename, templatename, context, doctree):

@@ -50,8 +50,7 @@ LANGUAGES = {"ipython3": "python", "python": "python", "sh": "bash"}
 COLAB_TITLE = re.compile("^# @title ")
 PANDOC = ["--mathml", "--split-level=2", "--toc-depth=3", "--fail-if-warnings"]
 
-READY = """Promise.all([window.MathJax?.startup?.promise, document.fonts.ready])
-  .then(() => 0)"""
+READY = "document.fonts.ready.then(() => 0)"
 NUMBER_CONTENTS = """pages => document.querySelectorAll("nav a").forEach(
   link => link.dataset.page = pages[link.hash.slice(1)])"""
 
@@ -121,6 +120,7 @@ def relocate(article, page, tops, site):
         tag["id"] = anchor(page, tag["id"])
     for image in article.find_all("img"):
         image["src"] = resolve(page, image["src"])
+        image.attrs.pop("loading", None)  # none may come late
         if not (site / image["src"]).is_file():
             raise EditionError(f"{page}: no picture {image['src']} in {site}")
     for link in article.find_all("a", href=True):

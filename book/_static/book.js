@@ -3,3 +3,41 @@
 if (location.protocol === "file:") {
   DOCUMENTATION_OPTIONS.SHOW_SEARCH_SUMMARY = false;
 }
+
+// What scrolls sideways can be reached with the keyboard, and has a name. The theme sees
+// to the former, but not in cells that are unfolded later, and not for formulas.
+const SCROLLING = {
+  pre: "Code",
+  "div.math": "Formula",
+  ".pst-scrollable-table-container": "Table",
+};
+
+const nameScrolling = (box) => {
+  const selector = Object.keys(SCROLLING).find((selector) => box.matches(selector));
+  const scrolls = box.scrollWidth > box.clientWidth;
+  box.tabIndex = scrolls ? 0 : -1;
+  box.role = scrolls ? "group" : null;
+  box.ariaLabel = scrolls ? SCROLLING[selector] : null;
+};
+
+document.addEventListener("DOMContentLoaded", () => {
+  const watch = new ResizeObserver((boxes) => {
+    boxes.forEach((box) => nameScrolling(box.target));
+  });
+  const boxes = document.querySelectorAll(Object.keys(SCROLLING).join());
+  boxes.forEach((box) => watch.observe(box));
+
+  // The theme takes the focus from its buttons, lest their tooltips stay. Whoever pressed
+  // one with the keyboard would have to start again from the top of the page.
+  document.addEventListener("click", (press) => {
+    const lost = document.activeElement === document.body;
+    if (press.detail === 0 && lost) press.target.closest("button")?.focus();
+  });
+
+  // The theme's dialogs have no names.
+  const names = { search: "Search", "primary-sidebar": "Book", "secondary-sidebar": "Page" };
+  for (const dialog of document.querySelectorAll("dialog")) {
+    const [, part] = dialog.id.match(/^pst-(.*)-(?:dialog|modal)$/) ?? [];
+    dialog.ariaLabel = names[part] ?? null;
+  }
+});

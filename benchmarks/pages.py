@@ -1,0 +1,146 @@
+"""How much each page of the built book loads, and what Lighthouse says of it.
+
+Requests and bytes are those of the first load on a phone: pictures further down come
+later. The server packs nothing; the third column is what one that packs would send.
+
+    python benchmarks/pages.py --pages book/intro --json pages.json
+
+Lighthouse is the one that the environment variable LIGHTHOUSE names, or is fetched by
+npx; without either, its columns stay empty. Of several runs the median counts.
+"""
+
+import argparse
+import contextlib
+import functools
+import gzip
+import http.server
+import json
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import measuring
+from playwright.sync_api import sync_playwright
+
+ROOT = Path(__file__).parents[1]
+sys.path.append(str(ROOT / "book/_extension"))
+import editions  # noqa: E402
+
+PHONE = {"width": 390, "height": 844}
+CATEGORIES = ["performance", "accessibility", "best-practices", "seo"]
+PACKED = ("text/", "javascript", "json", "svg", "xml")  # others are packed already
+
+
+def parse_arguments(arguments=None):
+    """Read and check the command line."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    pages = [*editions.list_pages()]
+    parser.add_argument("--site", type=Path, default=ROOT / "_build/html")
+    parser.add_argument("--pages", nargs="+", choices=pages, default=pages, metavar="P")
+    parser.add_argument("--runs", type=int, default=1, help="of Lighthouse, per page")
+    parser.add_argument("--no-lighthouse", action="store_true", help="leave it out")
+    parser.add_argument("--json", metavar="FILE", help="write results; - is the screen")
+    settings = parser.parse_args(arguments)
+    measuring.check_options(parser, settings)
+    if missing := [
+        p for p in settings.pages if not (settings.site / f"{p}.html").exists()
+    ]:
+        parser.error(f"{missing[0]} is not in {settings.site}: run `make book` first")
+    return settings
+
+
+@contextlib.contextmanager
+def served(folder):
+    """Serve a folder; yield its address."""
+
+    class Handler(http.server.SimpleHTTPRequestHandler):
+        def log_message(self, *args):
+            pass
+
+    handler = functools.partial(Handler, directory=folder)
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+def load(browser, address) -> dict:
+    """Load a page as a phone does; return how much it asked for."""
+    tab, responses = browser.new_page(viewport=PHONE), []
+    tab.on("response", lambda response: responses.append(response))
+    tab.goto(address, wait_until="networkidle")
+    # What stands in the page itself, as data:, is no request.
+    responses = [response for response in responses if response.url.startswith("http")]
+    sizes, packed = [], []
+    for response in responses:
+        body, kind = response.body(), response.headers.get("content-type", "")
+        sizes.append(len(body))
+        packs = any(word in kind for word in PACKED)
+        packed.append(len(gzip.compress(body)) if packs else len(body))
+    tab.close()
+    return {"requests": len(sizes), "bytes": sum(sizes), "gzip": sum(packed)}
+
+
+def find_lighthouse() -> list[str] | None:
+    """Return the command that starts Lighthouse, None where there is none."""
+    if named := os.environ.get("LIGHTHOUSE"):
+        return [named]
+    return [npx, "--yes", "lighthouse@12"] if (npx := shutil.which("npx")) else None
+
+
+def judge(command, address, runs) -> dict:
+    """Return Lighthouse's scores of a page, 0 to 100, on a phone with a slow line."""
+    flags = "--headless --no-sandbox"
+    options = ["--quiet", "--output=json", f"--chrome-flags={flags}"]
+    world = {"CHROME_PATH": editions.find_browser()} | os.environ
+    scores = {category: [] for category in CATEGORIES}
+    for _ in range(runs):
+        done = subprocess.run(
+            [*command, address, *options], env=world, capture_output=True, text=True
+        )
+        if done.returncode:
+            raise SystemExit(f"Lighthouse failed: {done.stderr.strip()[-500:]}")
+        found = json.loads(done.stdout)["categories"]
+        for category in CATEGORIES:
+            scores[category].append(round(100 * (found[category]["score"] or 0)))
+    return {category: statistics.median(values) for category, values in scores.items()}
+
+
+def print_table(rows) -> None:
+    """Print what was measured; a dash is what was not."""
+    heads = ["requests", "kB", "gzip kB", "fast", "access", "practice", "SEO"]
+    print(f"{'first load':22}", *(f"{head:>8}" for head in heads))
+    for name, row in rows.items():
+        kilobytes = [f"{row[kind] / 1000:.0f}" for kind in ("bytes", "gzip")]
+        scores = [row.get(category) for category in CATEGORIES]
+        cells = [row["requests"], *kilobytes]
+        cells += ["-" if score is None else f"{score:.0f}" for score in scores]
+        print(f"{name:22}", *(f"{cell:>8}" for cell in cells))
+
+
+def main(arguments=None) -> dict:
+    """Measure, print, and write what was asked for."""
+    settings = parse_arguments(arguments)
+    command = None if settings.no_lighthouse else find_lighthouse()
+    if command is None and not settings.no_lighthouse:
+        print("left out: Lighthouse, since npx is not installed")
+    rows = {}
+    with served(settings.site) as address, sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=editions.find_browser())
+        for page in settings.pages:
+            rows[page] = load(browser, f"{address}/{page}.html")
+        browser.close()
+        for page in settings.pages if command else []:
+            rows[page] |= judge(command, f"{address}/{page}.html", settings.runs)
+    print_table(rows)
+    if settings.json:
+        measuring.write_json(settings.json, {"pages": rows})
+    return rows
+
+
+if __name__ == "__main__":
+    main()
