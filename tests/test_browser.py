@@ -119,7 +119,10 @@ def picture(tabs, page, size):
     PICTURES.mkdir(exist_ok=True)
     for tab, theme in zip(tabs, ("light", "dark"), strict=True):
         name = f"{page.replace('/', '-')}-{size}-{theme}.png"
-        tab.screenshot(path=PICTURES / name, full_page=True)
+        # Chromium draws no more than 16,384 pixels of a page at once.
+        height = min(tab.evaluate("document.documentElement.scrollHeight"), 16_000)
+        clip = {"x": 0, "y": 0, "width": tab.viewport_size["width"], "height": height}
+        tab.screenshot(path=PICTURES / name, full_page=True, clip=clip)
 
 
 @pytest.fixture(scope="module")
