@@ -54,9 +54,9 @@ def quantize(matrix, bits: int = 8) -> tuple[np.ndarray, np.ndarray]:
     Source: B. Jacob et al. (2018), here with a scale for each neuron and no offset.
     """
     checks.check_vectors("matrix", matrix)
-    checks.check_finite("matrix", matrix)
     checks.check_choice("bits", bits, (2, 3, 4, 5, 6, 7, 8))
-    largest = 2 ** (bits - 1) - 1
+    matrix, largest = np.asarray(matrix, "float32"), 2 ** (bits - 1) - 1
+    checks.check_finite("matrix", matrix)
     # Where a neuron's weights are all 0, any scale will do, but not 0.
     smallest = np.finfo(np.float32).tiny
     scales = np.maximum(np.max(np.abs(matrix), axis=0) / largest, smallest)
@@ -76,6 +76,7 @@ def export_weights(model, path: str | os.PathLike) -> None:
         OSError: The file could not be written. One that was there before stays.
     """
     model_checks.check_dense_layers(model)
+    model_checks.check_layers_fit(model.layers)
     names = [name_in_keras(layer.activation) for layer in model.layers]
     sizes = [tuple(layer.W.shape) for layer in model.layers]
     checks.require({*names} <= {*ACTIVATIONS}, "activations", [*ACTIVATIONS], names)
@@ -87,8 +88,9 @@ def export_weights(model, path: str | os.PathLike) -> None:
     for name, (inputs, outputs), layer in zip(names, sizes, model.layers, strict=True):
         layers.append({"inputs": inputs, "outputs": outputs, "activation": name})
         integers, scales = quantize(layer.W.numpy())
-        checks.check_finite("biases", layer.b)
-        parts = (scales, "<f4"), (layer.b.numpy(), "<f4"), (integers, "i1")
+        biases = layer.b.numpy().astype("float32")
+        checks.check_finite("biases", biases)
+        parts = (scales, "<f4"), (biases, "<f4"), (integers, "i1")
         content += b"".join(array.astype(kind).tobytes() for array, kind in parts)
     header = {"format": FORMAT, "version": VERSION, "layers": layers}
     content = json.dumps(header).encode() + b"\n" + content
@@ -97,7 +99,7 @@ def export_weights(model, path: str | os.PathLike) -> None:
 
 
 def import_weights(path: str | os.PathLike) -> NaiveSequential:
-    """Read a file of ``export_weights`` as the browser does.
+    """Read a file of ``export_weights``.
 
     Args:
         path: The file.
@@ -110,10 +112,11 @@ def import_weights(path: str | os.PathLike) -> NaiveSequential:
     """
     try:
         content = Path(path).expanduser().read_bytes()
-        if zlib.crc32(content[:-4]) != int.from_bytes(content[-4:], "little"):
+        checksum = int.from_bytes(content[-4:], "little")
+        if len(content) < 5 or zlib.crc32(content[:-4]) != checksum:
             raise ValueError("its checksum is not that of its content")
         header, _, numbers = content[:-4].partition(b"\n")
-        header, layers = json.loads(header), []
+        header, numbers, layers = json.loads(header), memoryview(numbers), []
         if (header["format"], header["version"]) != (FORMAT, VERSION):
             raise ValueError(f"it is not {FORMAT}, version {VERSION}")
         for layer in header["layers"]:
@@ -126,7 +129,7 @@ def import_weights(path: str | os.PathLike) -> NaiveSequential:
         raise ValueError(f"{path} is not usable: {reason}") from error
 
 
-def read_layer(numbers: bytes, inputs: int, outputs: int, activation: str) -> tuple:
+def read_layer(numbers, inputs: int, outputs: int, activation: str) -> tuple:
     """Make a layer of the first bytes, and return it with the bytes that are left."""
     scales, biases = np.frombuffer(numbers, "<f4", 2 * outputs).reshape(2, -1)
     integers = np.frombuffer(numbers, np.int8, inputs * outputs, 8 * outputs)

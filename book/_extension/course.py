@@ -19,8 +19,10 @@ from sphinx.util import logging
 logger = logging.getLogger(__name__)
 
 WEIGHTS = "book/_static/draw/weights.bin"  # of the page to draw on
-# The link to it in chapter 10.
-DRAWING = re.compile('<p id="draw">.*?</p>', re.DOTALL)
+# The link to it that a cell of chapter 10 shows.
+DRAWING = re.compile(
+    r'<div class="output text_html">\s*<p id="draw">.*?</p>\s*</div>', re.DOTALL
+)
 
 
 def digest(files, *others):
@@ -76,7 +78,7 @@ def write_weights(app, error):
     folder = Path(app.outdir, "_static/draw")
     if not error and folder.is_dir():
         text = base64.b64encode(Path(app.srcdir, WEIGHTS).read_bytes()).decode()
-        Path(folder, "weights.js").write_text(f'const WEIGHTS = "{text}";\n')
+        Path(folder, "weights.js").write_text(f'var WEIGHTS = "{text}";\n')
 
 
 def forget_failure(app, error):

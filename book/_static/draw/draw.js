@@ -8,57 +8,58 @@ const pad = part("pad");
 
 let layers; // of the network, once it is loaded
 let drawing = { strokes: [] }; // or an example, which also has a picture and a label
+let chosen; // the content of the network to use
 let frame; // the next one, when something has changed
 const past = []; // drawings, one for each step that can be taken back
 const told = new Map(); // from drawings to what the reader has meant
-const pen = { x: 0.5, y: 0.25, down: false, arrows: new Set() }; // moved by keys
+const pen = { x: 0.5, y: 0.25, by: undefined, arrows: new Set() }; // "keys" or a pointer
 
 // Drawing
 
-function start(point) {
+function start(point, by) {
+  pen.by = by;
   const before = drawing.picture || told.has(drawing) ? [] : drawing.strokes;
   past.push(drawing);
   drawing = { strokes: [...before, [point]] };
   showSoon();
 }
 
-function goOn(point) {
-  drawing.strokes.at(-1).push(point);
-  showSoon();
-}
-
 function replace(other) {
-  pen.down = false;
+  pen.by = undefined;
   drawing = other;
   say();
 }
 
-const undo = () => replace(past.pop() ?? { strokes: [] });
+function undo() {
+  told.delete(drawing);
+  replace(past.pop() ?? { strokes: [] });
+}
+
+const goOn = (point) => drawing.strokes.at(-1).push(point) && showSoon();
 const erase = () => past.push(drawing) && replace({ strokes: [] });
 const showSoon = () => (frame ??= requestAnimationFrame(show));
-const place = ({ offsetX, offsetY }) => [offsetX / pad.clientWidth, offsetY / pad.clientHeight];
+const place = ({ offsetX, offsetY }) => [offsetX, offsetY].map((n) => clip(n / pad.clientWidth));
 
 pad.onpointerdown = (event) => {
-  if (event.button !== 0 || !event.isPrimary) return;
+  if (event.button !== 0 || pen.by >= 0) return; // one finger at a time
   pad.setPointerCapture(event.pointerId);
-  pen.down = false;
-  start(place(event));
+  start(place(event), event.pointerId);
 };
-pad.onpointermove = (event) => pad.hasPointerCapture(event.pointerId) && goOn(place(event));
-pad.onlostpointercapture = say;
+pad.onpointermove = (event) => event.pointerId === pen.by && goOn(place(event));
+pad.onlostpointercapture = (event) => event.pointerId === pen.by && replace(drawing);
 
 const KEYS = { " ": lowerOrLiftPen, u: undo, U: undo, Delete: erase, Backspace: erase };
 pad.onkeydown = (event) => {
+  if (event.ctrlKey || event.altKey || event.metaKey) return; // the browser's own
   const act = event.key in MOVES ? movePen : KEYS[event.key];
-  act?.(event.key);
+  if (!event.repeat || act === movePen) act?.(event.key);
   if (act) event.preventDefault(); // the page shall not scroll
 };
-pad.onkeyup = (event) => pen.arrows.delete(event.key);
-pad.onfocus = showSoon;
-pad.onblur = () => {
-  pen.down = false;
+pad.onkeyup = (event) => pen.arrows.delete(event.key) && say(
+  `Pen ${pen.by ? "down" : "up"}, ${percent(pen.x)} across, ${percent(pen.y)} down the field.`);
+pad.onfocus = pad.onblur = () => {
   pen.arrows.clear();
-  showSoon();
+  replace(drawing);
 };
 
 function movePen(key) {
@@ -66,14 +67,14 @@ function movePen(key) {
     pen.x = clip(pen.x + MOVES[arrow][0] / SIDE);
     pen.y = clip(pen.y + MOVES[arrow][1] / SIDE);
   }
-  if (pen.down) goOn([pen.x, pen.y]);
+  if (pen.by === "keys") goOn([pen.x, pen.y]);
   showSoon();
 }
 
 function lowerOrLiftPen() {
-  pen.down = !pen.down;
-  if (pen.down) start([pen.x, pen.y]);
-  say();
+  if (pen.by === "keys") return replace(drawing);
+  start([pen.x, pen.y], "keys");
+  say("Pen down.");
 }
 
 // Reading
@@ -93,24 +94,23 @@ function words({ digit, sureness }) {
   return `${sureness < 0.5 ? "Perhaps" : "I read"} ${sure}${label}.`;
 }
 
-// For those who listen, at the end of a stroke.
-function say() {
+// For those who listen: at the end of a stroke, the answer.
+function say(sentence) {
   show();
-  part("said").textContent = (pen.down ? "Pen down. " : "") + part("answer").textContent;
+  part("said").textContent = sentence ?? part("answer").textContent;
 }
 
 function mean(digit) {
   told.set(drawing, digit);
   show();
-  part("said").textContent = part("score").textContent;
+  say(part("score").textContent);
 }
 
 function showExample() {
   const wrong = examples.filter(({ picture, label }) => read(picture).digit !== label);
   const shown = wrong.findIndex(({ picture }) => picture === drawing.picture);
-  past.push(drawing);
-  if (wrong.length) replace(wrong[(shown + 1) % wrong.length]);
-  else tell("This network reads all the digits that the page has.");
+  if (!wrong.length) return tell("This network reads all the digits that the page has.");
+  past.push(drawing) && replace(wrong[(shown + 1) % wrong.length]);
 }
 
 // Showing
@@ -120,8 +120,7 @@ const redOrBlue = (weight) =>
   (weight > 0 ? [178, 24, 43] : [33, 102, 172]).map((c) => 255 - Math.abs(weight) * (255 - c));
 
 function show() {
-  cancelAnimationFrame(frame);
-  frame = undefined;
+  frame = cancelAnimationFrame(frame); // none is due any more
   const picture = drawing.picture ?? makePicture(drawing.strokes);
   const { digit, sureness, probabilities, fires } = read(picture);
   drawing.digit = digit;
@@ -157,7 +156,7 @@ function showDrawing() {
   }
   context.stroke();
   if (!pad.matches(":focus-visible")) return; // the mouse shows its own pen
-  Object.assign(context, { lineWidth: 0.008, strokeStyle: pen.down ? "#D55E00" : "#0072B2" });
+  Object.assign(context, { lineWidth: 0.008, strokeStyle: pen.by ? "#D55E00" : "#0072B2" });
   context.beginPath();
   context.arc(pen.x, pen.y, 0.03, 0, 2 * Math.PI);
   context.stroke();
@@ -171,7 +170,7 @@ function showNeurons(fires) {
     const weights = Array.from({ length: SIDE * SIDE }, weight);
     const largest = Math.max(...weights.map(Math.abs), 1e-9);
     paint(item.firstElementChild, weights.map((w) => w / largest), redOrBlue);
-    item.lastElementChild.textContent = fires[most[i]]?.toFixed(1) ?? "";
+    item.lastElementChild.textContent = fires[most[i]]?.toPrecision(2) ?? "";
   });
 }
 
@@ -211,24 +210,22 @@ async function fetchWeights() {
 }
 
 async function use(name, content) {
+  chosen = content;
   try {
-    layers = readWeights(await content);
+    const network = readWeights(await content);
+    if (chosen !== content) return; // another has been chosen since
+    layers = network;
     told.clear(); // a score is of one network
     part("network").textContent = `${name}, ${[784, ...layers.map(({ b }) => b.length)].join("-")}`;
     tell("");
   } catch (error) {
-    tell(`${name} cannot be used: ${error.message}.`);
+    if (chosen === content) tell(`${name} cannot be used: ${error.message}.`);
   }
-  show();
-}
-
-function useFile(input) {
-  if (input.files.length) use(input.files[0].name, input.files[0].arrayBuffer());
-  input.value = ""; // so that the same file can be chosen again
+  say();
 }
 
 part("example").hidden = !examples.length;
+show();
 part("missing").hidden = true;
 part("desk").hidden = false;
-show();
 use("the book's network", fetchWeights());

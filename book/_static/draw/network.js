@@ -42,8 +42,9 @@ const ACTIVATIONS = {
 // Takes a file of export_weights apart; an Error says what is wrong with it.
 function readWeights(buffer) {
   const bytes = new Uint8Array(buffer);
-  const end = bytes.length - 4;
-  if (end < 1 || crc32(bytes.subarray(0, end)) !== new DataView(buffer).getUint32(end, true)) {
+  // 123 is {, with which the line of JSON begins. The CRC-32 of bytes with their own
+  // CRC-32 behind them is always the same number.
+  if (bytes[0] !== 123 || crc32(bytes) !== 0x2144df1c) {
     throw Error("it is damaged, cut off, or not a file of export_weights");
   }
   let offset = bytes.indexOf(10) + 1; // after the line of JSON
@@ -58,9 +59,12 @@ function readWeights(buffer) {
     const W = Float32Array.from(integers, (whole, k) => whole * scales[k % outputs]);
     return { W, b, activation: ACTIVATIONS[activation], inputs, outputs };
   });
-  const fits = (layer, i) => layer.activation && layer.inputs === (layers[i - 1]?.outputs ?? 784);
-  const { activation, outputs } = layers.at(-1);
-  if (!layers.every(fits) || activation !== ACTIVATIONS.softmax || outputs !== 10) {
+  const fits = ({ inputs, W, b, activation }, i) =>
+    activation && inputs > 0 && inputs === (layers[i - 1]?.outputs ?? 784)
+    && [...W, ...b].every(isFinite);
+  const { activation, outputs } = layers.at(-1) ?? {};
+  const ends = outputs === 10 && activation === ACTIVATIONS.softmax && offset === bytes.length - 4;
+  if (!ends || !layers.every(fits)) {
     throw Error("its network does not lead from 784 pixels to 10 probabilities");
   }
   return layers;
