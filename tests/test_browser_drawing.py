@@ -77,11 +77,17 @@ def seen(tab):
     return np.reshape(tab.evaluate(code), (28, 28))
 
 
+def go(tab, site):
+    """Open the page, and wait until the network is loaded."""
+    tab.goto(f"{site}/{DRAWING}")
+    tab.locator("#draw-pad").scroll_into_view_if_needed()
+    tab.wait_for_function(READY)
+
+
 @pytest.fixture
 def desk(tab, site):
     """A tab at the page to draw on, with the network loaded."""
-    tab.goto(f"{site}/{DRAWING}")
-    tab.wait_for_function(READY)
+    go(tab, site)
     yield tab
     assert tab.complaints == []
 
@@ -262,8 +268,7 @@ FORGERIES = {
 
 @pytest.mark.parametrize("change", FORGERIES.values(), ids=FORGERIES)
 def test_a_file_made_to_deceive_is_refused(tab, site, tmp_path, change):
-    tab.goto(f"{site}/{DRAWING}")
-    tab.wait_for_function(READY)
+    go(tab, site)
     layers = [NaiveDense(784, 3, tf.nn.relu), NaiveDense(3, 10, tf.nn.softmax)]
     export_weights(NaiveSequential(layers), tmp_path / "forged.bin")
     body = (tmp_path / "forged.bin").read_bytes()[:-4].replace(*change, 1)
@@ -281,6 +286,8 @@ def test_a_network_that_comes_late_does_not_replace_one_chosen_since(browser, si
         waiting = []
         tab.route("**/draw/weights.*", lambda route: waiting.append(route))
         tab.goto(f"{site}/{DRAWING}", wait_until="domcontentloaded")
+        with tab.expect_request("**/draw/weights.*"):
+            tab.locator("#draw-pad").scroll_into_view_if_needed()
         tab.get_by_label("Your own network").set_input_files(WEIGHTS)
         tab.get_by_text("weights.bin, 784-512-10").wait_for()
         waiting[0].fallback()
@@ -315,6 +322,7 @@ def test_weights_that_cannot_be_used_are_explained(tab, site, answer):
 
     tab.route("**/draw/weights.*", respond)
     tab.goto(f"{site}/{DRAWING}")
+    tab.locator("#draw-pad").scroll_into_view_if_needed()
     alert = tab.get_by_role("alert").get_by_text("the book's network cannot be used: ")
     alert.wait_for()
     assert len(alert.inner_text()) < 150
@@ -335,9 +343,7 @@ def test_without_javascript_it_says_what_would_be_there(browser, site):
 def test_a_finger_draws_on_a_phone_and_does_not_scroll(browser, site):
     phone = {"viewport": {"width": 390, "height": 844}, "has_touch": True}
     with opened(browser, site, **phone, is_mobile=True) as tab:
-        tab.goto(f"{site}/{DRAWING}")
-        tab.wait_for_function(READY)
-        tab.locator("#draw-pad").scroll_into_view_if_needed()
+        go(tab, site)
         field, scrolled = (
             tab.locator("#draw-pad").bounding_box(),
             tab.evaluate("scrollY"),
@@ -365,9 +371,7 @@ def test_a_finger_draws_on_a_phone_and_does_not_scroll(browser, site):
 
 def test_other_fingers_and_keys_do_not_disturb_a_stroke(browser, site):
     with opened(browser, site, has_touch=True) as tab:
-        tab.goto(f"{site}/{DRAWING}")
-        tab.wait_for_function(READY)
-        tab.locator("#draw-pad").scroll_into_view_if_needed()
+        go(tab, site)
         field = tab.locator("#draw-pad").bounding_box()
         finger = tab.context.new_cdp_session(tab)
 

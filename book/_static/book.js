@@ -12,17 +12,20 @@ const SCROLLING = {
   ".pst-scrollable-table-container": "Table",
 };
 
-const nameScrolling = (box) => {
+const nameScrolling = (box, scrolls) => {
   const selector = Object.keys(SCROLLING).find((selector) => box.matches(selector));
-  const scrolls = box.scrollWidth > box.clientWidth;
   box.tabIndex = scrolls ? 0 : -1;
   box.role = scrolls ? "group" : null;
   box.ariaLabel = scrolls ? SCROLLING[selector] : null;
 };
 
 document.addEventListener("DOMContentLoaded", () => {
-  const watch = new ResizeObserver((boxes) => {
-    boxes.forEach((box) => nameScrolling(box.target));
+  const watch = new ResizeObserver((entries) => {
+    // All are measured before any is changed, or the page would be laid out for each.
+    const boxes = entries.map(({ target }) => [target, target.scrollWidth > target.clientWidth]);
+    for (const [box, scrolls] of boxes) {
+      if (scrolls || box.tabIndex === 0) nameScrolling(box, scrolls);
+    }
   });
   const boxes = document.querySelectorAll(Object.keys(SCROLLING).join());
   boxes.forEach((box) => watch.observe(box));

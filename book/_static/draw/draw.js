@@ -224,8 +224,9 @@ async function use(name, content) {
   say();
 }
 
-part("example").hidden = !examples.length;
 show();
-part("missing").hidden = true;
-part("desk").hidden = false;
-use("the book's network", fetchWeights());
+for (const name of ["missing", "desk"]) part(name).toggleAttribute("hidden");
+// The network is loaded once the field comes near.
+new IntersectionObserver(([{ isIntersecting }], watcher) => {
+  if (isIntersecting) watcher.disconnect() ?? use("the book's network", fetchWeights());
+}, { rootMargin: "300px" }).observe(pad);
