@@ -1,7 +1,8 @@
 """How much each page of the built book loads, and what Lighthouse says of it.
 
 Requests and bytes are those of the first load on a phone: pictures further down come
-later. The server packs nothing; the third column is what one that packs would send.
+later. The second column is what the files hold. The third is what is sent, since the
+server packs text, as GitHub Pages does; --unpacked is for those whose server does not.
 
     python benchmarks/pages.py --pages book/intro --json pages.json
 
@@ -51,7 +52,7 @@ NOTE_TIMES = """() => {
     window.times.push(performance.now() - moved);
   };
 }"""
-PACKED = ("text/", "javascript", "json", "svg", "xml")  # others are packed already
+PACKED = ("text/", "javascript", "json", "svg", "xml")
 
 
 def parse_arguments(arguments=None):
@@ -61,6 +62,7 @@ def parse_arguments(arguments=None):
     parser.add_argument("--site", type=Path, default=ROOT / "_build/html")
     parser.add_argument("--pages", nargs="+", choices=pages, default=pages, metavar="P")
     parser.add_argument("--runs", type=int, default=1, help="of Lighthouse, per page")
+    parser.add_argument("--unpacked", action="store_true", help="send as it is")
     parser.add_argument("--no-lighthouse", action="store_true", help="leave it out")
     parser.add_argument("--json", metavar="FILE", help="write results; - is the screen")
     settings = parser.parse_args(arguments)
@@ -72,13 +74,31 @@ def parse_arguments(arguments=None):
     return settings
 
 
+def is_packed(kind) -> bool:
+    """Tell whether a server packs files of a kind; others are packed already."""
+    return any(word in kind for word in PACKED)
+
+
 @contextlib.contextmanager
-def served(folder):
+def served(folder, unpacked=False):
     """Serve a folder; yield its address."""
 
     class Handler(http.server.SimpleHTTPRequestHandler):
         def log_message(self, *args):
             pass
+
+        def do_GET(self):
+            file = Path(self.translate_path(self.path))
+            kind = self.guess_type(self.path)
+            if unpacked or not (file.is_file() and is_packed(kind)):
+                return super().do_GET()
+            content = gzip.compress(file.read_bytes())
+            self.send_response(200)
+            self.send_header("Content-Type", kind)
+            self.send_header("Content-Encoding", "gzip")
+            self.send_header("Content-Length", str(len(content)))
+            self.end_headers()
+            self.wfile.write(content)
 
     handler = functools.partial(Handler, directory=folder)
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
@@ -98,8 +118,7 @@ def load(browser, address) -> dict:
     for response in responses:
         body, kind = response.body(), response.headers.get("content-type", "")
         sizes.append(len(body))
-        packs = any(word in kind for word in PACKED)
-        packed.append(len(gzip.compress(body)) if packs else len(body))
+        packed.append(len(gzip.compress(body)) if is_packed(kind) else len(body))
     tab.close()
     return {"requests": len(sizes), "bytes": sum(sizes), "gzip": sum(packed)}
 
@@ -167,7 +186,10 @@ def main(arguments=None) -> dict:
     if command is None and not settings.no_lighthouse:
         print("left out: Lighthouse, since npx is not installed")
     rows = {}
-    with served(settings.site) as address, sync_playwright() as playwright:
+    with (
+        served(settings.site, settings.unpacked) as address,
+        sync_playwright() as playwright,
+    ):
         browser = playwright.chromium.launch(executable_path=editions.find_browser())
         for page in settings.pages:
             rows[page] = load(browser, f"{address}/{page}.html")
