@@ -20,6 +20,7 @@ from mnist_lib import NaiveDense, NaiveSequential, load_mnist, to_vectors
 
 ROOT = Path(__file__).parents[1]
 SITE = ROOT / "_build/html"
+PICTURES = ROOT / "_build/screenshots"  # of what the tests of the pages see
 TOC = yaml.safe_load((ROOT / "_toc.yml").read_text(encoding="utf-8"))
 ENTRIES = [entry for part in TOC["parts"] for entry in part["chapters"]]
 PAGES = [TOC["root"], *(entry["file"] for entry in ENTRIES)]

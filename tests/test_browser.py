@@ -16,14 +16,13 @@ import pytest
 import repository
 from axe_playwright_python.sync_playwright import Axe
 from bs4 import BeautifulSoup
-from conftest import CHAPTERS, PAGES, ROOT, SITE, TOC, opened, served
+from conftest import CHAPTERS, PAGES, PICTURES, ROOT, SITE, TOC, opened, served
 
 from mnist_lib import figures
 
 ADDRESS = repository.published(repository.current(ROOT))
 
 ALL_PAGES = [*PAGES, "genindex", "py-modindex", "search", "404", "index"]
-PICTURES = ROOT / "_build/screenshots"
 WIDE, PHONE = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
 # All rules of axe that are on by default, and one that is not: the size of what is to
 # be hit, new in WCAG 2.2. No preload: axe would look for styles where there are none.

@@ -10,7 +10,7 @@ import zlib
 import numpy as np
 import pytest
 import tensorflow as tf
-from conftest import ROOT, SITE, opened
+from conftest import PICTURES, ROOT, SITE, opened
 
 from mnist_lib import (
     NaiveDense,
@@ -77,6 +77,12 @@ def seen(tab):
     return np.reshape(tab.evaluate(code), (28, 28))
 
 
+def keep(tab, name):
+    """Leave a picture of the page to draw on where those of all pages are."""
+    PICTURES.mkdir(parents=True, exist_ok=True)
+    tab.locator("#draw").screenshot(path=PICTURES / f"drawing-{name}.png")
+
+
 def go(tab, site):
     """Open the page, and wait until the network is loaded."""
     tab.goto(f"{site}/{DRAWING}")
@@ -101,6 +107,7 @@ def test_ten_drawn_digits_are_read(desk):
         percents = [int(re.search(r"(\d+)%", row)[1]) for row in rows]
         assert 95 <= sum(percents) <= 105
         assert np.argmax(percents) == digit
+        keep(desk, f"dark-{digit}")
         desk.get_by_role("button", name="Clear").click()
         assert said(desk) == "Draw a digit."
     assert all(
@@ -342,7 +349,8 @@ def test_without_javascript_it_says_what_would_be_there(browser, site):
 
 def test_a_finger_draws_on_a_phone_and_does_not_scroll(browser, site):
     phone = {"viewport": {"width": 390, "height": 844}, "has_touch": True}
-    with opened(browser, site, **phone, is_mobile=True) as tab:
+    phone |= {"is_mobile": True, "color_scheme": "light"}
+    with opened(browser, site, **phone) as tab:
         go(tab, site)
         field, scrolled = (
             tab.locator("#draw-pad").bounding_box(),
@@ -366,6 +374,7 @@ def test_a_finger_draws_on_a_phone_and_does_not_scroll(browser, site):
             )
         assert said(tab).startswith("I read a 5")
         assert tab.evaluate("scrollY") == scrolled
+        keep(tab, "phone")
         assert tab.complaints == []
 
 
