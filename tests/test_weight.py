@@ -5,6 +5,7 @@ here.
 """
 
 import base64
+import hashlib
 import io
 import json
 import re
@@ -178,7 +179,7 @@ def test_font_of_formulas_has_all_they_need(articles):
 
 def untrimmed():
     """Return all the styles that the pages would load if none had been left out."""
-    texts = lean.read(SITE, [*lean.STYLES, *lean.OURS]).values()
+    texts = lean.read(SITE, lean.STYLES).values()
     return "\n".join(texts).replace("url(../vendor", "url(vendor")
 
 
@@ -255,7 +256,7 @@ def test_no_style_is_missed(browser, server, page, act, theme):
     for is_trimmed in (True, False):
         with opened(browser, server) as tab:
             if not is_trimmed:
-                tab.route("**/lean.css", answer_with_all_styles)
+                tab.route("**/lean.css?*", answer_with_all_styles)
             tab.emulate_media(color_scheme=theme, reduced_motion="reduce")
             tab.clock.install()
             tab.goto(f"{server}/{page}", wait_until="networkidle")
@@ -289,8 +290,12 @@ def test_pages_load_the_common_files_only(built):
         soup = BeautifulSoup((SITE / f"{page}.html").read_text(), "html.parser")
         links = [link["href"] for link in soup.select("link[rel=stylesheet]")]
         links += [script["src"] for script in soup.select("script[src]")]
-        own = "/_static/draw/"  # of the page to draw on
-        common = [link.rpartition("/")[2] for link in links if own not in link]
+        files = [link.partition("_static/")[2].partition("?v=") for link in links]
+        for file, _, version in files:  # which tells a browser what it has already
+            content = (SITE / "_static" / file).read_bytes()
+            assert version == hashlib.sha256(content).hexdigest()[:8]
+        own = "draw/"  # of the page to draw on
+        common = [file for file, *_ in files if not file.startswith(own)]
         assert common == ["lean.css", "lean.js"]
         assert len(common) == len(links) or page == "book/10_drawing"
     css = (SITE / "_static/lean.css").read_text(encoding="utf-8")
@@ -298,6 +303,6 @@ def test_pages_load_the_common_files_only(built):
         assert address.startswith("data:") or (SITE / "_static" / address).is_file()
 
 
-@pytest.mark.parametrize("name", [*lean.STYLES, *lean.SCRIPTS, *lean.OURS])
+@pytest.mark.parametrize("name", [*lean.STYLES, *lean.SCRIPTS])
 def test_what_is_bundled_is_there(built, name):
     assert len(list((SITE / "_static").glob(name))) == 1

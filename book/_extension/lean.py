@@ -5,6 +5,7 @@ hold, half a megabyte of them. The built pages say what this one holds: the rest
 out, and what remains is put into two files, `lean.css` and `lean.js`.
 """
 
+import hashlib
 import re
 from pathlib import Path, PurePosixPath
 from urllib.parse import unquote
@@ -23,6 +24,8 @@ STYLES = [
     "copybutton.css",
     "mystnb.*.css",
     "sphinx-design.min.css",
+    "math.css",  # the font of the formulas (formulas.py)
+    "book.css",
 ]
 SCRIPTS = [
     "documentation_options.js",
@@ -35,10 +38,13 @@ SCRIPTS = [
     "scripts/bootstrap.js",
     "scripts/pydata-sphinx-theme.js",
 ]
-# Ours are taken as they are. The first is the font of the formulas (formulas.py).
-OURS = ["math.css", "book.css"]
 # What Sphinx would load besides: tabs that remember which one was chosen.
 UNUSED = ["design-tabs.js"]
+# Bootstrap has a dozen parts, of which the theme uses three. Words of its script that
+# stand for them, and for their states:
+BOOTSTRAP = (
+    "tooltip|dropdown|collaps|popper|placement|^(bs-|fade|show|active|disabled)$"
+)
 # The fonts of the icons, each with the classes that ask for it.
 ICONS = {
     "fa-solid-900": {"fas", "fa-solid"},
@@ -69,9 +75,13 @@ def names_in_pages(site):
 def names_in_scripts(site):
     """Return all words in the scripts: what they add to a page is among them."""
     searching = ["searchtools.js"]  # only the page of the search loads it
-    return set(
-        re.findall(r"[\w-]+", " ".join(read(site, SCRIPTS + searching).values()))
-    )
+    found = set()
+    for file, text in read(site, SCRIPTS + searching).items():
+        words = set(re.findall(r"[\w-]+", text))
+        if file.name == "bootstrap.js":
+            words = {word for word in words if re.search(BOOTSTRAP, word)}
+        found |= words
+    return found
 
 
 class Names:
@@ -80,13 +90,15 @@ class Names:
     def __init__(self, site):
         self.in_pages = names_in_pages(site)
         self.all = self.in_pages | names_in_scripts(site)
+        self.variables = set()  # that some style asks for
         # Scripts put some names together: bs-, tooltip and -auto.
         self.beginnings = tuple(
             name for name in self.all if re.fullmatch(r"[a-z][\w-]+-", name)
         )
 
     def __contains__(self, name):
-        return name in self.all or name.startswith(self.beginnings)
+        known = name in self.all or name in self.variables
+        return known or name.startswith(self.beginnings)
 
 
 # Styles
@@ -114,6 +126,13 @@ def split(tokens):
     return parts
 
 
+def declare(content, names):
+    """Return what a rule says, without variables that nothing asks for, as text."""
+    said = tinycss2.parse_blocks_contents(content, True, True)
+    wanted = [part for part in said if part.name[:2] != "--" or part.name in names]
+    return ";".join(part.serialize().rstrip(";").strip() for part in wanted)
+
+
 def trim_rule(rule, names):
     """Return what of a rule can apply to a page with these names, as text."""
     if rule.type == "qualified-rule":
@@ -122,7 +141,7 @@ def trim_rule(rule, names):
             for selector in split(rule.prelude)
             if all(name in names for name in named(selector))
         ]
-        start, body = ",".join(selectors), tinycss2.serialize(rule.content).strip()
+        start, body = ",".join(selectors), declare(rule.content, names)
     elif rule.lower_at_keyword in ("media", "supports"):
         start = f"@{rule.at_keyword}{tinycss2.serialize(rule.prelude)}".rstrip()
         body = trim(tinycss2.parse_rule_list(rule.content, True, True), names)
@@ -150,17 +169,18 @@ def embed(face, site, css):
 def bundle_styles(site):
     """Return one style sheet for all pages."""
     names = Names(site)
-    css = "\n".join(
-        trim(tinycss2.parse_stylesheet(text, True, True), names)
-        for text in read(site, STYLES).values()
-    )
+    css = "\n".join(read(site, STYLES).values())
+    before = None
+    while css != before:  # a variable that is left out may have asked for another
+        names.variables = set(re.findall(r"var\(\s*(--[\w-]+)", css))
+        before, css = css, trim(tinycss2.parse_stylesheet(css, True, True), names)
 
     def icons(face):
         asked = ICONS.get(face["name"], set()) & names.in_pages
         return embed(face, site, css) if asked else ""
 
     css = re.sub(r"@font-face\{[^}]*?/(?P<name>fa-[\w-]+)\.woff2[^}]*\}", icons, css)
-    return "\n".join(['@charset "utf-8";', css, *read(site, OURS).values()])
+    return f'@charset "utf-8";\n{css}'
 
 
 def bundle_scripts(site):
@@ -171,7 +191,7 @@ def bundle_scripts(site):
 
 def leave_to_bundles(app, pagename, templatename, context, doctree):
     """Have a page load what is in no bundle only; the template names these."""
-    bundled = [*STYLES, *SCRIPTS, *OURS, *UNUSED]
+    bundled = [*STYLES, *SCRIPTS, *UNUSED]
 
     def is_bundled(file):
         path = str(file.filename or "").removeprefix("_static/")
@@ -182,6 +202,18 @@ def leave_to_bundles(app, pagename, templatename, context, doctree):
 
     for kind in ("css_files", "script_files"):
         context[kind] = [file for file in context[kind] if not is_bundled(file)]
+
+
+def name_versions(site):
+    """Add a digest to the addresses of our files, lest a browser show an older one."""
+
+    def named(address):
+        content = Path(site, "_static", address[1]).read_bytes()
+        return f'_static/{address[1]}?v={hashlib.sha256(content).hexdigest()[:8]}"'
+
+    ours = re.compile(r'_static/((?:lean|draw/\w+)\.(?:css|js))(?:\?v=\w+)?"')
+    for page in site.rglob("*.html"):
+        page.write_text(ours.sub(named, page.read_text("utf-8")), "utf-8")
 
 
 # Pictures
@@ -242,6 +274,7 @@ def write(app, error):
     Path(site, "_static/lean.css").write_text(bundle_styles(site), encoding="utf-8")
     Path(site, "_static/lean.js").write_text(bundle_scripts(site), encoding="utf-8")
     compress_pictures(site)
+    name_versions(site)
 
 
 def setup(app):
