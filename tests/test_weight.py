@@ -275,6 +275,14 @@ def test_no_style_is_missed(browser, server, page, act, theme):
         )
 
 
+def test_variables_of_the_page_to_draw_on_are_kept(built):
+    asked = set(lean.ASKED.findall((SITE / "_static/draw/draw.css").read_text()))
+    css = (SITE / "_static/lean.css").read_text(encoding="utf-8")
+    kept, defined = [set(re.findall(r"(--[\w-]+)\s*:", x)) for x in (css, untrimmed())]
+    assert kept >= asked & defined > {"--book-paper"}
+    assert "--bs-orange" in defined - kept
+
+
 def test_every_icon_is_in_a_font(browser, server):
     drawn = set().union(*(font.getBestCmap() for font in fonts("Font Awesome")))
     with opened(browser, server) as tab:

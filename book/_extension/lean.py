@@ -51,6 +51,7 @@ ICONS = {
     "fa-regular-400": {"far", "fa-regular"},
     "fa-brands-400": {"fab", "fa-brands"},
 }
+ASKED = re.compile(r"var\(\s*(--[\w-]+)")  # the variables that styles ask for
 VISIBLE = 8  # of 255: a smaller change of a color is seen by nobody
 
 
@@ -68,7 +69,7 @@ def names_in_pages(site):
     found = set()
     for file in site.rglob("*.html"):
         for tag in re.findall("<[a-z][^>]*>", file.read_text(encoding="utf-8")):
-            found.update(re.split(r"[\s\"'<>=/]+", tag))
+            found.update(re.split(r"[\s\"'<>=/]+", tag), ASKED.findall(tag))
     return found
 
 
@@ -90,6 +91,8 @@ class Names:
     def __init__(self, site):
         self.in_pages = names_in_pages(site)
         self.all = self.in_pages | names_in_scripts(site)
+        for text in read(site, ["draw/*.css"]).values():
+            self.all.update(ASKED.findall(text))
         self.variables = set()  # that some style asks for
         # Scripts put some names together: bs-, tooltip and -auto.
         self.beginnings = tuple(
@@ -172,7 +175,7 @@ def bundle_styles(site):
     css = "\n".join(read(site, STYLES).values())
     before = None
     while css != before:  # a variable that is left out may have asked for another
-        names.variables = set(re.findall(r"var\(\s*(--[\w-]+)", css))
+        names.variables = set(ASKED.findall(css))
         before, css = css, trim(tinycss2.parse_stylesheet(css, True, True), names)
 
     def icons(face):

@@ -44,8 +44,8 @@ function readWeights(buffer) {
   const bytes = new Uint8Array(buffer);
   // 123 is {, with which the line of JSON begins. The CRC-32 of bytes with their own
   // CRC-32 behind them is always the same number.
-  if (bytes[0] !== 123 || crc32(bytes) !== 0x2144df1c) {
-    throw Error("it is damaged, cut off, or not a file of export_weights");
+  if (bytes[0] !== 123 || bytes.length > 2 ** 25 || crc32(bytes) !== 0x2144df1c) {
+    throw Error("it is damaged, cut off, above 32 MB, or not a file of export_weights");
   }
   let offset = bytes.indexOf(10) + 1; // after the line of JSON
   const header = JSON.parse(new TextDecoder().decode(bytes.subarray(0, offset)));
