@@ -125,6 +125,23 @@ def test_compressed_pictures_look_the_same(built):
     assert modes.count("P") > 0.9 * len(modes)
 
 
+# Code
+
+
+@pytest.mark.parametrize("page", CHAPTERS)
+def test_no_code_is_lost(articles, page):
+    cells = nbformat.read(ROOT / f"{page}.ipynb", as_version=4).cells
+    sources = [
+        cell.source.strip()
+        for cell in cells
+        if cell.cell_type == "code"
+        and not {"remove-cell", "remove-input"} & {*cell.metadata.get("tags", [])}
+    ]
+    shown = articles[page].select(".cell_input pre")
+    assert [code.text.strip() for code in shown] == sources
+    assert articles[page].select("pre .k") and not articles[page].select("pre .n")
+
+
 # Formulas
 
 

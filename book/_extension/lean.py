@@ -219,6 +219,19 @@ def name_versions(site):
         page.write_text(ours.sub(named, page.read_text("utf-8")), "utf-8")
 
 
+# Code
+
+CODE = re.compile("<pre>.*?</pre>", re.DOTALL)
+# Names, brackets and spaces have the color of text: two thirds of all marks.
+PLAIN = re.compile('<span class="(?:n|nn|p|w)">([^<]*)</span>')
+
+
+def leave_plain(app, pagename, templatename, context, doctree):
+    """Take the marks off the parts of code that have no color of their own."""
+    if body := context.get("body"):
+        context["body"] = CODE.sub(lambda code: PLAIN.sub(r"\1", code[0]), body)
+
+
 # Pictures
 
 
@@ -282,6 +295,7 @@ def write(app, error):
 
 def setup(app):
     """Tell Sphinx when to call the functions above."""
+    app.connect("html-page-context", leave_plain)
     app.connect("html-page-context", describe_pictures)
     app.connect("html-page-context", leave_to_bundles, priority=900)
     app.connect("build-finished", write, priority=900)
