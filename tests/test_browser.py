@@ -55,6 +55,8 @@ SCROLLING = """[...document.querySelectorAll("main *")].filter(box =>
   box.scrollWidth > box.clientWidth && box.checkVisibility()
   && ["auto", "scroll"].includes(getComputedStyle(box).overflowX)
 ).map(box => [box.outerHTML.slice(0, 80), box.tabIndex == 0 && !!box.ariaLabel])"""
+CUT_CODE = """[...document.querySelectorAll(".cell_input pre")].filter(
+  code => code.scrollWidth > code.clientWidth).map(code => code.textContent)"""
 # What has the focus: its name, what is drawn around it, and what that is drawn on.
 FOCUS = """() => {
   const on = document.activeElement, style = getComputedStyle(on);
@@ -74,6 +76,13 @@ FOCUS = """() => {
       && top < window.innerHeight,
     last: on == document.body,
   };
+}"""
+
+
+SUCCESS = """button => {
+  button.getAnimations().forEach(animation => animation.finish());
+  const [shown, below] = [button, button.closest(".cell_input")].map(getComputedStyle);
+  return [shown.color, below.backgroundColor];
 }"""
 
 
@@ -220,6 +229,7 @@ def test_page_is_in_order(tab, site, page):
 
     assert len(shown_search_boxes(tab)) == 1
     tab.evaluate(UNFOLD)
+    assert tab.evaluate(CUT_CODE) == []
     for width in (640, 390, 360, 320):  # 640 is a window of 1280, zoomed to 200%
         tab.set_viewport_size({"width": width, "height": 450})
         assert tab.evaluate(NOT_SCROLLED), width
@@ -274,6 +284,16 @@ def test_keyboard_is_enough(served_tab, served_site):
     tab.keyboard.press("Tab")
     assert tab.evaluate("document.activeElement.closest('main') != null")
 
+    for width, name in [(1280, "primary"), (390, "primary"), (390, "secondary")]:
+        tab.set_viewport_size({"width": width, "height": 844})
+        tab.locator(f".{name}-toggle:visible").focus()
+        tab.keyboard.press("Enter")
+        if width == 390:
+            tab.locator(f"#pst-{name}-sidebar-modal").wait_for()
+            tab.keyboard.press("Escape")
+        tab.wait_for_function(f"document.activeElement.matches('.{name}-toggle')")
+    tab.set_viewport_size(WIDE)
+
     solution = tab.locator("details.solution").first
     solution.locator("summary").focus()
     tab.keyboard.press("Enter")
@@ -323,6 +343,8 @@ def test_reader_can_copy_unfold_and_change_the_theme(tab, site, page):
     code.hover()
     code.locator(".copybtn").click()
     assert tab.evaluate("navigator.clipboard.readText()") == code.inner_text().strip()
+    colors = code.locator(".copybtn").evaluate(SUCCESS)
+    assert contrast(*map(parts, colors)) >= 4.5
 
     solution = tab.locator("details.solution").first
     assert not solution.locator("pre").first.is_visible()

@@ -80,6 +80,7 @@ def seen(tab):
 def keep(tab, name):
     """Leave a picture of the page to draw on where those of all pages are."""
     PICTURES.mkdir(parents=True, exist_ok=True)
+    tab.emulate_media(reduced_motion="reduce")  # a larger window moves the side bars
     tab.locator("#draw").screenshot(path=PICTURES / f"drawing-{name}.png")
 
 

@@ -131,6 +131,18 @@ def characters(site):
     return found.union(x for x in italic if unicodedata.normalize("NFKC", x) in found)
 
 
+def keep_one_root(font):
+    """Take the larger root signs out of a font: Chromium leaves room for the widest.
+
+    So a root of more than one line would be drawn too small; the book has none.
+    """
+    variants = font["MATH"].table.MathVariants
+    place = variants.VertGlyphCoverage.glyphs.index(font.getBestCmap()[ord("√")])
+    root = variants.VertGlyphConstruction[place]
+    root.MathGlyphVariantRecord, root.VariantCount = root.MathGlyphVariantRecord[:1], 1
+    root.GlyphAssembly = None
+
+
 def cut(file, text, **choices):
     """Return a font with nothing but the characters of a text, as a data address."""
     names = [0, 13, 14]  # whose font it is, and its license
@@ -139,6 +151,8 @@ def cut(file, text, **choices):
         subsetter = subset.Subsetter(options)
         subsetter.populate(text=text)
         subsetter.subset(font)
+        if "MATH" in font:
+            keep_one_root(font)
         target = io.BytesIO()
         subset.save_font(font, target, options)
     return b64encode(target.getvalue()).decode()

@@ -19,6 +19,16 @@ const nameScrolling = (box, scrolls) => {
   box.ariaLabel = scrolls ? SCROLLING[selector] : null;
 };
 
+// The theme takes the focus from its buttons, lest their tooltips stay. Whoever pressed
+// one with the keyboard would have to start again from the top of the page.
+let pressed;
+const giveBack = () => document.activeElement === document.body && pressed?.focus();
+document.addEventListener("click", (press) => {
+  pressed = press.detail === 0 ? press.target.closest("button") : null;
+  setTimeout(giveBack); // once the theme has acted
+}, true);
+document.addEventListener("close", () => setTimeout(giveBack), true); // of a dialog
+
 document.addEventListener("DOMContentLoaded", () => {
   const watch = new ResizeObserver((entries) => {
     // All are measured before any is changed, or the page would be laid out for each.
@@ -29,13 +39,6 @@ document.addEventListener("DOMContentLoaded", () => {
   });
   const boxes = document.querySelectorAll(Object.keys(SCROLLING).join());
   boxes.forEach((box) => watch.observe(box));
-
-  // The theme takes the focus from its buttons, lest their tooltips stay. Whoever pressed
-  // one with the keyboard would have to start again from the top of the page.
-  document.addEventListener("click", (press) => {
-    const lost = document.activeElement === document.body;
-    if (press.detail === 0 && lost) press.target.closest("button")?.focus();
-  });
 
   // The theme's dialogs have no names.
   const names = { search: "Search", "primary-sidebar": "Book", "secondary-sidebar": "Page" };
