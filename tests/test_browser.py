@@ -356,6 +356,17 @@ def test_reader_can_copy_unfold_and_change_the_theme(tab, site, page):
     assert tab.complaints == []
 
 
+def test_page_is_never_white_at_night(tab, site):
+    tab.route("**/lean.js?*", lambda route: route.abort())  # as long as it is not there
+    for mode, theme in [("auto", "dark"), ("light", "light"), ("dark", "dark")]:
+        tab.goto(f"{site}/{CHAPTERS[0]}.html")
+        store = f"localStorage.mode = '{mode}'; localStorage.theme = '{theme}'"
+        tab.evaluate(store if mode != "auto" else "localStorage.theme = 'light'")
+        tab.reload()
+        assert tab.evaluate("document.documentElement.dataset.theme") == theme
+        assert (max(parts(tab.evaluate(BACKGROUND))) < 0.25) == (theme == "dark")
+
+
 @pytest.mark.parametrize("page", CHAPTERS)
 def test_chapter_shows_its_place_on_the_map(built, page):
     soup = BeautifulSoup((SITE / f"{page}.html").read_text(), "html.parser")

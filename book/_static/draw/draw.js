@@ -225,7 +225,6 @@ async function use(name, content) {
 }
 
 show();
-for (const name of ["missing", "desk"]) part(name).toggleAttribute("hidden");
 // The network is loaded once the field comes near.
 new IntersectionObserver(([{ isIntersecting }], watcher) => {
   if (isIntersecting) watcher.disconnect() ?? use("the book's network", fetchWeights());
