@@ -344,7 +344,8 @@ def test_weights_that_cannot_be_used_are_explained(tab, site, answer):
 def test_without_javascript_it_says_what_would_be_there(browser, site):
     with opened(browser, site, java_script_enabled=False) as tab:
         tab.goto(f"{site}/{DRAWING}")
-        assert tab.get_by_text("It needs JavaScript.").is_visible()
+        message = tab.locator("#draw noscript p")
+        assert message.is_visible() and "needs JavaScript" in message.inner_text()
         assert not tab.locator("#draw-desk").is_visible()
 
 
