@@ -40,8 +40,8 @@ SCRIPTS = [
 ]
 # What Sphinx would load besides: tabs that remember which one was chosen.
 UNUSED = ["design-tabs.js"]
-# Bootstrap has a dozen parts, of which the theme uses three. Words of its script that
-# stand for them, and for their states:
+# Bootstrap has a dozen parts, of which the theme uses tooltips and menus. Words of its
+# script that stand for these, and for the states of anything:
 BOOTSTRAP = (
     "tooltip|dropdown|collaps|popper|placement|^(bs-|fade|show|active|disabled)$"
 )
