@@ -57,6 +57,8 @@ SCROLLING = """[...document.querySelectorAll("main *")].filter(box =>
 ).map(box => [box.outerHTML.slice(0, 80), box.tabIndex == 0 && !!box.ariaLabel])"""
 CUT_CODE = """[...document.querySelectorAll(".cell_input pre")].filter(
   code => code.scrollWidth > code.clientWidth).map(code => code.textContent)"""
+TWO_FRAMES = """new Promise(
+  done => requestAnimationFrame(() => requestAnimationFrame(done)))"""
 # What has the focus: its name, what is drawn around it, and what that is drawn on.
 FOCUS = """() => {
   const on = document.activeElement, style = getComputedStyle(on);
@@ -234,7 +236,7 @@ def test_page_is_in_order(tab, site, page):
         tab.set_viewport_size({"width": width, "height": 450})
         assert tab.evaluate(NOT_SCROLLED), width
         assert len(shown_search_boxes(tab)) == 1
-    tab.wait_for_timeout(100)  # until what scrolls has been named
+    tab.evaluate(TWO_FRAMES)  # after which what scrolls has been named
     assert [box for box, reached in tab.evaluate(SCROLLING) if not reached] == []
     assert tab.complaints == []
 

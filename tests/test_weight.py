@@ -40,6 +40,11 @@ COMPUTED = """() => {
   }
   return JSON.stringify(found);
 }"""
+# To lay a page out is what asks for fonts, with which its height is another.
+HEIGHT = """article => {
+  article.offsetHeight;
+  return document.fonts.ready.then(() => article.offsetHeight);
+}"""
 ICONS = """[...document.querySelectorAll("[class*='fa-']")].map(
   icon => getComputedStyle(icon, "::before").content)"""
 
@@ -96,8 +101,8 @@ def test_no_picture_is_distorted_or_moves_the_page(browser, server, page, screen
         tab.set_viewport_size(screen)
         tab.route("**/_images/*", lambda route: route.abort())
         tab.goto(f"{server}/{page}.html")
-        height = "document.querySelector('article').offsetHeight"
-        before = tab.evaluate(height)
+        article = tab.locator("article").first
+        before = article.evaluate(HEIGHT)
         tab.unroute("**/_images/*")
         tab.reload()
         pictures = tab.locator("article img")
@@ -110,7 +115,7 @@ def test_no_picture_is_distorted_or_moves_the_page(browser, server, page, screen
         for picture in pictures.all():
             natural, shown = picture.evaluate(ratio)
             assert shown == pytest.approx(natural, rel=0.02)
-        assert tab.evaluate(height) == pytest.approx(before, abs=1)
+        assert article.evaluate(HEIGHT) == pytest.approx(before, abs=1)
 
 
 def test_compressed_pictures_look_the_same(built):
@@ -279,6 +284,7 @@ def test_no_style_is_missed(browser, server, page, act, theme):
             tab.goto(f"{server}/{page}", wait_until="networkidle")
             styles.append({})
             for state in act(tab):
+                tab.locator("body").evaluate(HEIGHT)
                 tab.wait_for_timeout(300)  # until all has faded in
                 for kind, style in json.loads(tab.evaluate(COMPUTED)).items():
                     styles[-1][state, kind] = style
