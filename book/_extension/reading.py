@@ -11,6 +11,8 @@ from docutils import nodes
 START = "pixels"  # what the course begins with, and so the name of its first page
 CHAPTER = re.compile(r".*/\d+_(\w+)")
 ARROW = " → "
+# The spaces in 12 min and 28 × 28, at which no line may end.
+INSIDE = re.compile(r"(?<=\d) (?=×|(µs|ms|s|min|kB|MB|GB|GFLOP)\b)|(?<=\d ×) (?=\d)")
 
 
 def list_steps(env):
@@ -49,6 +51,16 @@ def name_neighbors(app, pagename, templatename, context, doctree):
     context["step_before"], context["step_after"] = steps.get(before), steps.get(after)
 
 
+def keep_numbers_together(app, doctree, docname):
+    """Keep a line from ending between a number and its unit, or within a product."""
+    fixed = nodes.FixedTextElement, nodes.literal, nodes.math
+    for text in [*doctree.findall(nodes.Text)]:
+        if not isinstance(text.parent, fixed):
+            text.parent.replace(
+                text, nodes.Text(INSIDE.sub("\N{NO-BREAK SPACE}", text))
+            )
+
+
 def mend_lists(app, pagename, templatename, context, doctree):
     """Take the role from lists that are none, so that nobody is told of a list.
 
@@ -63,6 +75,7 @@ def mend_lists(app, pagename, templatename, context, doctree):
 def setup(app):
     """Tell Sphinx when to call the functions above."""
     app.connect("doctree-resolved", draw_map)
+    app.connect("doctree-resolved", keep_numbers_together)
     app.connect("html-page-context", name_neighbors)
     app.connect("html-page-context", mend_lists)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
