@@ -4,6 +4,30 @@ if (location.protocol === "file:") {
   DOCUMENTATION_OPTIONS.SHOW_SEARCH_SUMMARY = false;
 }
 
+// What the search says, and what it shows of a page: the first paragraph with a word that
+// was sought, not the buttons and the contents at the page's top.
+Object.assign(Documentation.TRANSLATIONS, {
+  "Search finished, found ${resultCount} page(s) matching the search query.":
+    "Results: ${resultCount}",
+  "Your search did not match any documents. Please make sure that all words are spelled correctly and that you've selected enough categories.":
+    "Nothing found. Are all words spelled correctly?",
+});
+const summarize = (html, words, anchor) => {
+  const page = new DOMParser().parseFromString(html, "text/html").querySelector("article");
+  page.querySelectorAll(".headerlink, .onlyprint, nav, annotation").forEach((part) => part.remove());
+  let part = (anchor && page.querySelector(anchor)) || page;
+  if (part.matches("dt")) part = part.nextElementSibling; // what the word means
+  const find = (text) => Math.max(-1, ...[...words].map((word) => text.toLowerCase().indexOf(word)));
+  const paragraphs = [...part.querySelectorAll("p, li, td"), ...part.querySelectorAll("pre")];
+  const text = (paragraphs.find((each) => find(each.textContent) >= 0) ?? part).textContent.trim();
+  const start = text.lastIndexOf(" ", Math.max(0, find(text) - 100)) + 1;
+  const end = start + 240 < text.length ? text.lastIndexOf(" ", start + 240) : text.length;
+  const summary = document.createElement("p");
+  summary.className = "context";
+  summary.textContent = (start ? "… " : "") + text.slice(start, end) + (end < text.length ? " …" : "");
+  return summary;
+};
+
 // What scrolls sideways can be reached with the keyboard, and has a name. The theme sees
 // to the former, but not in cells that are unfolded later, and not for formulas.
 const SCROLLING = {
@@ -30,6 +54,8 @@ document.addEventListener("click", (press) => {
 document.addEventListener("close", () => setTimeout(giveBack), true); // of a dialog
 
 document.addEventListener("DOMContentLoaded", () => {
+  if (typeof Search !== "undefined") Search.makeSearchSummary = summarize;
+
   const watch = new ResizeObserver((entries) => {
     // All are measured before any is changed, or the page would be laid out for each.
     const boxes = entries.map(({ target }) => [target, target.scrollWidth > target.clientWidth]);
