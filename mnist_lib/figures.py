@@ -49,7 +49,7 @@ def image_grid(images, titles, columns: int, **style) -> plt.Figure:
     for axis, image, title in zip(axes.flat, images, titles, strict=False):
         side = math.isqrt(np.size(image))
         axis.imshow(np.reshape(image, (side, side)), **style)
-        axis.set_title(title, fontsize=10)
+        axis.set_title(title, fontsize="medium")
     return figure
 
 
@@ -144,6 +144,7 @@ def plot_timeline(computing, steps, label: str = "time (ms)") -> plt.Figure:
         color="none", edgecolor=VERMILLION, hatch="//",
     )  # fmt: skip
     axis.set(xlabel=label, yticks=range(own.shape[1]), ylabel="worker")
-    axis.set_title("filled: computing   hatched: exchanging   white: waiting", size=10)
+    parts = "filled: computing   hatched: exchanging   white: waiting"
+    axis.set_title(parts, size="medium")
     axis.invert_yaxis()
     return finished(figure)

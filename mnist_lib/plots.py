@@ -87,7 +87,7 @@ def plot_forward(model, image) -> Figure:
     axes[2].set(xlim=(0, 1), yticks=range(10), ylim=(9.5, -0.5))
     names = ("784 pixels", f"{hidden.size} hidden neurons", "10 probabilities")
     for axis, name, frame in zip(axes, names, ("off", "off", "on"), strict=True):
-        axis.set_title(name, fontsize=10)
+        axis.set_title(name, fontsize="medium")
         axis.axis(frame)
     return finished(figure)
 
@@ -123,7 +123,7 @@ def plot_confusion(counts) -> Figure:
     axis.imshow(mistakes, cmap="Oranges", vmax=1.6 * mistakes.max() or 1)
     for (label, guess), count in np.ndenumerate(counts):
         style = {"color": BLUE, "weight": "bold"} if label == guess else {}
-        axis.text(guess, label, count, ha="center", va="center", fontsize=10, **style)
+        axis.text(guess, label, count, ha="center", va="center", **style)
     axis.set(xlabel="read as", ylabel="label", xticks=range(10), yticks=range(10))
     return finished(figure)
 

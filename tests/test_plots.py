@@ -2,18 +2,22 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import tensorflow as tf
+from conftest import ROOT
+from matplotlib.text import Text
 
 from mnist_lib import (
     History,
     Mistakes,
     NaiveDense,
     NaiveSequential,
+    plot_bars,
     plot_confidence,
     plot_confusion,
     plot_curves,
     plot_forward,
     plot_losses,
     plot_misclassified,
+    plot_timeline,
     plot_weights,
     show_digits,
 )
@@ -142,3 +146,21 @@ def test_confidence_counts_correct_and_wrong_apart():
     assert all(height > 0 for height in heights)
     labels = [text.get_text() for text in figure.axes[0].get_legend().get_texts()]
     assert labels == ["correct", "wrong"]
+
+
+def test_text_can_be_read_on_a_phone(source_model):
+    images = np.zeros((2, 784), "float32")
+    with plt.rc_context(fname=ROOT / "book/matplotlibrc"):
+        drawn = [
+            show_digits(images, range(2)),
+            plot_forward(source_model, images[0]),
+            plot_confusion(np.eye(10)),
+            plot_confidence(np.zeros(2, int), np.eye(10)[:2]),
+            plot_curves({"name": ([1, 2], [3, 4])}, "x", "y"),
+            plot_bars({"name": 1.0}, "x"),
+            plot_timeline(np.ones((2, 2)), np.ones(2)),
+        ]
+    for figure in drawn:
+        pixel = 390 / 72 / figure.get_figwidth()  # of a point, as wide as the screen
+        sizes = [text.get_fontsize() * pixel for text in figure.findobj(Text)]
+        assert min(sizes) >= 9
