@@ -7,6 +7,7 @@ Needs `make book` to have run, and Chromium or Chrome; skipped without them, exc
 where CI is set, which must not pass over it.
 """
 
+import io
 import re
 from itertools import pairwise
 from urllib.parse import urlsplit
@@ -17,6 +18,7 @@ import repository
 from axe_playwright_python.sync_playwright import Axe
 from bs4 import BeautifulSoup
 from conftest import CHAPTERS, PAGES, PICTURES, ROOT, SITE, TOC, opened, served
+from PIL import Image
 
 from mnist_lib import figures
 
@@ -40,6 +42,8 @@ HEADINGS = """[...document.querySelectorAll("h1, h2, h3, h4, h5, h6")]
 # Code has thousands of words, of the same colors on a phone: enough to check them once.
 PLAIN_CODE = """document.querySelectorAll("pre").forEach(
   code => code.textContent = code.textContent)"""
+# Axe judges no text on gradients, such as the shades at the edges of code.
+FLAT = "main * { background-image: none !important; }"
 # Axe starts once the browser has answered, so that two tabs are checked at a time.
 START_AXE = """([part, options]) => {
   window.found = new Promise(resolve => setTimeout(resolve)).then(
@@ -114,14 +118,18 @@ def parts(color):
 
 def barriers(tabs, part=None):
     """Return what axe finds on the pages as they are, or in a part of them."""
+    flat = [tab.add_style_tag(content=FLAT) for tab in tabs]
     for tab in tabs:
         tab.evaluate(START_AXE, [part, AXE])
-    return [
+    found = [
         f"{rule['id']}: {node['html'][:200]} {node['failureSummary']}"
         for tab in tabs
         for rule in tab.evaluate("window.found")["violations"]
         for node in rule["nodes"]
     ]
+    for style in flat:
+        style.evaluate("style => style.remove()")
+    return found
 
 
 def picture(tabs, page, size):
@@ -450,3 +458,81 @@ def test_first_address_leads_to_the_book(tab, site):
     tab.goto(f"{site}/index.html")
     tab.wait_for_url(f"{site}/{TOC['root']}.html")
     assert tab.complaints == []
+
+
+# The look of single things, on a phone
+
+LINES = """cell => {
+  const range = document.createRange();
+  range.selectNodeContents(cell.querySelector("p") ?? cell);
+  return range.getClientRects().length;
+}"""
+
+
+@pytest.fixture
+def phone(served_tab):
+    served_tab.set_viewport_size(PHONE)
+    return served_tab
+
+
+def test_numbers_and_their_units_stand_on_one_line(phone, served_site):
+    phone.goto(f"{served_site}/book/08_improving.html")
+    times = phone.get_by_role("cell", name=re.compile(r"^[\d.]+ (s|min)$")).all()
+    assert len(times) > 3
+    assert {time.evaluate(LINES) for time in times} == {1}
+
+
+def test_figures_are_as_wide_as_the_screen(phone, served_site):
+    for page in (TOC["root"], CHAPTERS[2]):
+        phone.goto(f"{served_site}/{page}.html")
+        boxes = [each.bounding_box() for each in phone.locator("figure img").all()]
+        assert boxes and {box["width"] for box in boxes} == {PHONE["width"]}
+
+
+def test_search_says_what_it_found(phone, served_site):
+    phone.goto(f"{served_site}/search.html?q=gradient")
+    excerpts, status = phone.locator(".context"), phone.locator(".search-summary")
+    status.get_by_text("Results").wait_for()
+    excerpts.nth(5).wait_for()
+    assert status.inner_text() == f"Results: {phone.locator('.search li').count()}"
+    box, field = status.bounding_box(), phone.locator("main form").bounding_box()
+    assert box["x"] == field["x"] == 16
+    assert box["y"] - field["y"] - field["height"] >= 8
+    texts = excerpts.all_inner_texts()
+    assert "gradient" in " ".join(texts) and "gradient tape" not in texts
+    assert not any(part in " ".join(texts) for part in (".pdf", "Contents", "→"))
+    phone.goto(f"{served_site}/search.html?q=xyzzy")
+    phone.get_by_text("Nothing found").wait_for()
+
+
+@pytest.mark.parametrize(("word", "is_there"), [("tensor", True), ("xyzzy", False)])
+def test_matches_can_be_hidden_where_there_are_any(phone, served_site, word, is_there):
+    phone.goto(f"{served_site}/{CHAPTERS[0]}.html?highlight={word}")
+    link = phone.locator(".highlight-link")
+    link.wait_for(state="attached")
+    phone.wait_for_timeout(100)
+    assert link.is_visible() == is_there
+
+
+def shaded(tab, box):
+    """Return for the left and the right edge of a box whether it is shaded."""
+    box.evaluate("box => box.scrollIntoView({block: 'center'})")
+    tab.evaluate(TWO_FRAMES)
+    with Image.open(io.BytesIO(box.screenshot())) as image:
+        places = (3, image.width // 2, image.width - 4)
+        left, middle, right = [image.getpixel((place, 5)) for place in places]
+    return left != middle, right != middle
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_what_goes_on_past_an_edge_shows_that_it_does(phone, served_site, theme):
+    phone.emulate_media(color_scheme=theme)
+    phone.goto(f"{served_site}/{CHAPTERS[2]}.html")
+    code = phone.locator(".cell_input pre").first
+    assert shaded(phone, code) == (False, True)
+    code.evaluate("code => code.scrollLeft = 40")
+    assert shaded(phone, code) == (True, True)
+    code.evaluate("code => code.scrollLeft = code.scrollWidth")
+    assert shaded(phone, code) == (True, False)
+    phone.set_viewport_size(WIDE)
+    assert shaded(phone, code) == (False, False)
