@@ -505,7 +505,10 @@ def test_search_says_what_it_found(phone, served_site):
     phone.get_by_text("Nothing found").wait_for()
 
 
-@pytest.mark.parametrize(("word", "is_there"), [("tensor", True), ("xyzzy", False)])
+@pytest.mark.parametrize(
+    ("word", "is_there"),
+    [("tensor", True), ("compiling", False), ("xyzzy", False)],  # on the map, nowhere
+)
 def test_matches_can_be_hidden_where_there_are_any(phone, served_site, word, is_there):
     phone.goto(f"{served_site}/{CHAPTERS[0]}.html?highlight={word}")
     link = phone.locator(".highlight-link")
