@@ -98,8 +98,9 @@ def to_vectors(images: np.ndarray) -> np.ndarray:
         TypeError: ``images`` is not uint8.
     """
     checks.check_pictures(images)
-    vectors = np.reshape(images, (len(images), -1))
-    return vectors.astype("float32") / 255
+    vectors = np.reshape(images, (len(images), -1)).astype("float32")
+    vectors /= 255
+    return vectors
 
 
 def mean_images(images: np.ndarray, labels: np.ndarray) -> np.ndarray:

@@ -689,7 +689,7 @@ BREAKAGES = {
     ],
     problems_of_drift: [
         ("does not define to_vectors", replaced("def to_vectors", "def vectors")),
-        ("to_vectors is not the library's", replaced("/ 255", "/ 256")),
+        ("to_vectors is not the library's", replaced("/= 255", "/= 256")),
         ("-    squares = [", added("def nearest_mean(vectors, means):\n    return 0")),
     ],
 }
