@@ -221,3 +221,10 @@ def test_pages_are_weighed_and_judged(chromium, tmp_path, monkeypatch, score):
     assert 10_000 < row["gzip"] < row["bytes"]
     scores = "87" if score else "-"
     assert re.search(rf"(?m)^book/intro .*( +{scores}){{4}}$", screen)
+
+
+def test_weights_for_the_page_are_trained_and_written(tmp_path):
+    file = tmp_path / "weights.bin"
+    screen = run("drawing_weights", file, "--examples", 200, "--epochs", 1)
+    assert file.stat().st_size == 410_888
+    assert f"% of the test digits are read with {file}" in screen
