@@ -41,6 +41,7 @@ OF_THE_PROJECT = {
     "github",
     "properties",
     "repository",
+    "results",
     "weight",
 }
 

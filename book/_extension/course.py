@@ -4,61 +4,40 @@ Named in _config.yml, so that it also works with a plain `jupyter-book build .`.
 """
 
 import base64
-import hashlib
 import os
 import re
 import shutil
 from html import escape
+from logging import getLogger
 from pathlib import Path
 
+import results
 from docutils import nodes
-from myst_nb.sphinx_ import HideCodeCellNode
-from publishing import versions
+from myst_nb.sphinx_ import HideCodeCellNode, NbMetadataCollector
 from sphinx.util import logging
 
 logger = logging.getLogger(__name__)
 
 WEIGHTS = "book/_static/draw/weights.bin"  # of the page to draw on
+LONGEST = 40  # lines of output
+COLORS = re.compile(r"\x1b\[[\d;]*m")  # as terminals show them
 # The link to it that a cell of chapter 10 shows.
 DRAWING = re.compile(
     r'<div class="output text_html">\s*<p id="draw">.*?</p>\s*</div>', re.DOTALL
 )
 
 
-def digest(files, *others):
-    """Return a short name for the contents of files and for other values."""
-    total = hashlib.sha256(repr(others).encode())
-    for file in sorted(files):
-        if file.is_file() and file.suffix != ".pyc":
-            total.update(file.name.encode() + file.read_bytes())
-    return total.hexdigest()[:16]
+def choose_look(app, config):
+    """Have all pages read again when something changed that shows on all of them.
 
-
-def choose_cache(app, config):
-    """Give the results a new cache when something they depend on has changed.
-
-    jupyter-cache looks at the code cells only: it would show the results of
-    yesterday's mnist_lib. The digests are also settings of the book ("env", below), so
-    that a change makes Sphinx read all pages again.
+    Digests are settings of the book ("env", below), which Sphinx compares with those of
+    the last build. What a chapter's own results depend on: results.py.
     """
     root = Path(app.srcdir)
-    config.course_results = digest(
-        [
-            *root.glob("mnist_lib/**/*.py"),
-            root / "requirements.txt",
-            root / "book/matplotlibrc",
-            root / WEIGHTS,
-            Path(os.environ.get("MNIST_NPZ", "")),
-        ],
-        os.environ.get("MNIST_SOURCE"),
-        versions(),  # what is installed may differ from requirements.txt
-    )
-    config.course_look = digest([*root.glob("book/_*/**/*"), root / "_toc.yml"])
-    caches = root / "_build/.jupyter_cache"
-    cache = caches / config.course_results
-    if not cache.is_dir():
-        shutil.rmtree(caches, ignore_errors=True)
-    config.nb_execution_cache_path = str(cache)
+    files = sorted([*root.glob("book/_*/**/*"), root / "_toc.yml"])
+    files = [file for file in files if file.suffix != ".pyc"]
+    contents = [(file.name, results.content(file)) for file in files]
+    config.course_look = results.digest(contents, results.surroundings())
 
 
 def start_clean(app):
@@ -91,12 +70,6 @@ def forget_failure(app, error):
         Path(app.doctreedir, "environment.pickle").unlink(missing_ok=True)
 
 
-def ancestors(node):
-    """Yield the nodes around a node, from the inside out."""
-    while (node := node.parent) is not None:
-        yield node
-
-
 def check_images(app, doctree):
     """Warn where an image has no text for those who cannot see it, or no caption.
 
@@ -104,17 +77,50 @@ def check_images(app, doctree):
     pages notices.
     """
     for image in doctree.findall(nodes.image):
-        above = list(ancestors(image))
-        cells = [node for node in above if node.get("nb_element") == "cell_code"]
-        place = app.env.docname
-        if cells:
-            place += f", code cell [{cells[0].get('exec_count')}]"
+        around, node = [], image
+        while (node := node.parent) is not None:
+            around.append(node)
+        cells = [node for node in around if node.get("nb_element") == "cell_code"]
+        place = (cells or [image])[0]
         alt = image.get("alt", "").strip()
         if not alt or alt.endswith((".png", ".svg", ".jpeg")):
-            logger.warning("%s: image without alternative text", place)
-        figures = [node for node in above if isinstance(node, nodes.figure)]
-        if cells and not any(list(node.findall(nodes.caption)) for node in figures):
-            logger.warning("%s: figure without a caption", place)
+            logger.warning("image without alternative text", location=place)
+        figures = [node for node in around if isinstance(node, nodes.figure)]
+        if cells and not any([*node.findall(nodes.caption)] for node in figures):
+            logger.warning("figure without a caption", location=place)
+
+
+def check_outputs(app, doctree):
+    """Warn where a cell prints more than anyone reads; say what a cell failed with."""
+    page = app.env.docname
+    run = NbMetadataCollector.get_exec_data(app.env, page) or {}
+    error, place = run.get("traceback"), page
+    for cell in doctree.findall(nodes.container):
+        if cell.get("nb_element") == "cell_code_output":
+            texts = [*cell.findall(nodes.literal_block)]
+            lines = sum(len(text.astext().splitlines()) for text in texts)
+            if any("traceback" in text["classes"] for text in texts):
+                place = cell
+            elif lines > LONGEST:
+                words = "the output has %d lines, over %d"
+                logger.warning(words, lines, LONGEST, location=cell)
+    if error:
+        said = COLORS.sub("", error)
+        said = (
+            said.partition("\nnbclient.exceptions.")[2] or said
+        )  # else where Jupyter was
+        Path(app.outdir, "reports", f"{page}.err.log").write_text(
+            said, encoding="utf-8"
+        )
+        logger.warning("the cell failed: %s", said, location=place)
+
+
+def name_cell(record):
+    """Say in a warning which cell it is about; myst-nb counts 10,000 lines to each."""
+    found = re.fullmatch(r"(.*\.ipynb):(\d+)", getattr(record, "location", None) or "")
+    if found and int(found[2]) >= 10_000:
+        record.location = f"{os.path.relpath(found[1])}, cell {int(found[2]) // 10_000}"
+    return True
 
 
 def open_folded(translator, node):
@@ -138,13 +144,17 @@ def skip_alias(app, what, name, member, skip, options):
 
 def setup(app):
     """Tell Sphinx when to call the functions above."""
-    app.add_config_value("course_results", "", "env")
     app.add_config_value("course_look", "", "env")
     app.add_config_value("course_folded", {}, "html")
     app.add_node(HideCodeCellNode, override=True, html=(open_folded, close_folded))
-    app.connect("config-inited", choose_cache)
+    for handler in getLogger("sphinx").handlers:
+        handler.addFilter(name_cell)
+    app.connect("config-inited", choose_look)
+    app.connect("env-get-outdated", results.find_changed)
+    app.connect("source-read", results.choose_results)
     app.connect("builder-inited", start_clean)
     app.connect("doctree-read", check_images)
+    app.connect("doctree-read", check_outputs)
     app.connect("autodoc-skip-member", skip_alias)
     app.connect("html-page-context", embed_drawing)
     app.connect("build-finished", write_weights)

@@ -1,12 +1,10 @@
 """What the pages say of themselves: addresses, versions, digits and run times.
 
 Named in _config.yml. Everything here goes into the built pages; what is checked and
-cached while they are made is in course.py.
+kept while they are made is in course.py and results.py.
 """
 
-import platform
 from datetime import UTC, datetime
-from importlib.metadata import version
 from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import urlsplit
@@ -15,30 +13,18 @@ from xml.etree import ElementTree
 import repository
 from docutils import nodes
 from myst_nb.sphinx_ import NbMetadataCollector
+from results import versions
 from sphinx.util import logging
 
 logger = logging.getLogger(__name__)
 
 SITEMAP = "http://www.sitemaps.org/schemas/sitemap/0.9"
 STATUS = "book/status"
-PACKAGES = {
-    "tensorflow": "TensorFlow",
-    "keras": "Keras",
-    "numpy": "NumPy",
-    "matplotlib": "Matplotlib",
-}
-
 # What describe_digits says, in few words.
 DIGITS = {
     "are the digits of MNIST": "MNIST",
     "are NOT the digits of MNIST": "stand-in digits, not MNIST",
 }
-
-
-def versions():
-    """Return what the chapters run on, each with its version."""
-    packages = [f"{name} {version(package)}" for package, name in PACKAGES.items()]
-    return [f"Python {platform.python_version()}", *packages]
 
 
 def set_addresses(app, config):
