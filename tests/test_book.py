@@ -17,6 +17,7 @@ from urllib.parse import unquote
 import nbformat
 import pytest
 import yaml
+from chapters import LAST, map_line
 from conftest import PAGES, ROOT
 
 BRANCH = yaml.safe_load((ROOT / "_config.yml").read_bytes())["repository"]["branch"]
@@ -34,6 +35,7 @@ OF_THE_PROJECT = {
     "book",
     "browser",
     "browser_drawing",
+    "chapters",
     "colab",
     "determinism",
     "editions",
@@ -269,6 +271,16 @@ def problems_of_mirror(chapters, notebooks, modules, tests):
 
 
 @listed
+def problems_of_places(chapters, introduction, reference):
+    for name in chapters:
+        for page, text in [("intro", introduction), ("reference", reference)]:
+            linked = f"({name}.ipynb)" in text
+            yield f"book/{page}.md", linked, f"no link to {name}.ipynb"
+        shown = f"automodule:: mnist_lib.{name[3:]}\n" in reference
+        yield "book/reference.md", shown, f"no automodule:: mnist_lib.{name[3:]}"
+
+
+@listed
 def problems_of_imports(stem, source):
     """Chapters' modules import those of earlier chapters, the others none of them."""
     chapter = next((key for key, parts in ALSO_BUILT.items() if stem in parts), stem)
@@ -362,12 +374,15 @@ def problems_of_markdown(chapter):
     """Only what Jupyter Book, GitHub and Colab all show."""
     for cell in chapter.prose:
         text = without_code(cell.source)
-        yield cell, "```{" not in cell.source and ":::" not in text, "a directive"
-        yield cell, not re.search(r"\{[\w:.-]+\}``", text), "a role"
+        directive = "```{" in cell.source or ":::" in text
+        yield cell, not directive, "a directive: write a table, a list or a sentence"
+        role = re.search(r"\{[\w:.-]+\}``", text)
+        yield cell, not role, "a role: write [words](page.ipynb) or [words](#name)"
         text = re.sub(r"(?s)\$\$.*?\$\$|\$[^$\n]+\$", "", text)  # < is no tag there
-        yield cell, "[^" not in text, "a footnote"
+        yield cell, "[^" not in text, "a footnote: write a sentence, or (words)"
         tags = {*re.findall(r"<(?:!--|/?([a-zA-Z][\w-]*)(?:\s[^<>]*)?/?>)", text)}
-        yield cell, tags <= HTML, "raw HTML"
+        other = f"raw HTML {tags - HTML}: write Markdown, or {sorted(HTML)}"
+        yield cell, tags <= HTML, other
         silent = re.search(r"!\[\s*\]|<img(?![^>]*\balt=[\"'][^\"'])", text)
         yield cell, not silent, "an image without alternative text"
 
@@ -407,15 +422,17 @@ def problems_of_skeleton(chapter):
     yield chapter, "minutes" in first, "does not say at first how long it takes"
     yield chapter, len(item.findall(first)) >= 3, "does not say at first what for"
     lines = [line for cell in chapter.cells[:3] for line in cell.source.split("\n")]
-    maps = [re.findall(r"\*\*(.+?)\*\*", line) for line in lines if line.count("→") > 4]
-    here = [chapter.stem.replace("_", " ")]
-    yield chapter, here in maps, f"no map with {here}, and nothing else, in bold"
+    steps = map_line(CHAPTERS, chapter.name)
+    yield chapter, steps in lines, f"no map as `make map` renews it: {steps}"
     errors = "show_error" in called(*[cell.tree for cell in chapter.code])
     yield chapter, errors, "no mistake made on purpose (show_error)"
     points = item.findall(last.partition("## Takeaways")[2])
     yield chapter, len(points) >= 3, "does not end with '## Takeaways' and three items"
-    for following in CHAPTERS[CHAPTERS.index(chapter.name) + 1 :][:1]:
-        yield chapter, f"]({following}.ipynb" in last, f"no link to {following} at last"
+    following = CHAPTERS[CHAPTERS.index(chapter.name) + 1 :]
+    for name in following[:1]:
+        yield chapter, f"]({name}.ipynb" in last, f"no link to {name} at last"
+    ends = (LAST in last) != bool(following)
+    yield chapter, ends, f"{'says' if following else 'does not say'} {LAST!r}"
 
 
 @listed
@@ -547,11 +564,17 @@ WRITTEN = [name for name in CHAPTERS if name in NOTEBOOKS]  # the mirror finds t
 
 
 def assert_none(problems):
-    assert not problems, "\n" + "\n".join(problems)
+    if problems:
+        pytest.fail("\n" + "\n".join(problems), pytrace=False)
 
 
 def test_chapters_modules_and_tests_mirror_each_other():
     assert_none(problems_of_mirror(CHAPTERS, NOTEBOOKS, MODULES, TESTS))
+
+
+def test_introduction_and_reference_name_each_chapter():
+    pages = [ROOT / "book/intro.md", ROOT / "book/reference.md"]
+    assert_none(problems_of_places(CHAPTERS, *[page.read_text() for page in pages]))
 
 
 @pytest.mark.parametrize("stem", MODULES)
@@ -657,6 +680,7 @@ BREAKAGES = {
         ("mistake", replaced("show_error", "print")),
         ("Takeaways", replaced("\n- ", "\n")),
         ("no link", replaced("](02_", "](03_")),
+        ("says 'This is the last", replaced("Next:", "This is the last chapter.")),
     ],
     problems_of_rhythm: [
         ("21 lines", added("x = 1\n" * 21)),
