@@ -122,11 +122,9 @@ def parse_arguments(arguments=None):
 
 def run(recipe, data, seed, name, **changes):
     """Train with one seed; return its watch."""
-    from keras.utils import Progbar
-
     epochs = changes.get("epochs", recipe.keywords["epochs"])
     print(f"{name}, seed {seed}")
-    watch = StopWatch(Progbar(epochs, unit_name="epoch"))
+    watch = StopWatch(measuring.progress(epochs, "epoch"))
     recipe(data, seed, watch, **changes)
     print(f"{watch.accuracies[-1]:.2%} after {watch.seconds[-1]:.1f} s")
     return watch

@@ -49,9 +49,7 @@ def prepare(work, names):
 
 def measure(ready, rounds):
     """Run everyone once to warm up, then in turns; return times and losses."""
-    from keras.utils import Progbar
-
-    bar = Progbar((rounds + 1) * len(ready), unit_name="epoch")
+    bar = measuring.progress((rounds + 1) * len(ready), "epoch")
     first, times, losses = {}, {name: [] for name in ready}, {}
     for turn in range(rounds + 1):
         for name, epoch in ready.items():

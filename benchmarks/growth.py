@@ -75,13 +75,11 @@ def measure(settings, changes):
 
 def main(arguments=None) -> list[dict]:
     """Measure, print, and write what was asked for."""
-    from keras.utils import Progbar
-
     settings = parse_arguments(arguments)
     machine = measuring.describe_machine()
     measuring.print_machine(machine)
     plans, rows = plan(settings), []
-    bar = Progbar(len(plans), unit_name="process")
+    bar = measuring.progress(len(plans), "process")
     for changes in plans:
         measured = measure(settings, changes)
         rows += [changes | measured] if measured else []

@@ -5,6 +5,7 @@ import json
 import os
 import platform
 import statistics
+import sys
 import time
 from datetime import date
 from pathlib import Path
@@ -12,6 +13,13 @@ from pathlib import Path
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 PACKAGES = ("numpy", "tensorflow", "keras", "torch", "jax")
+
+
+def progress(count: int, unit: str):
+    """Return Keras's bar for so many steps, which shows itself only in a terminal."""
+    from keras.utils import Progbar  # only now, see take_threads
+
+    return Progbar(count, unit_name=unit, verbose=int(sys.stdout.isatty()))
 
 
 def take_threads(count: int) -> None:
