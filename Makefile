@@ -9,12 +9,15 @@ PORT ?= 8000
 
 SHELL := bash
 
-# What TensorFlow and the kernel say on every start, some of it headed WARNING.
-CHATTER := IPKernelApp|absl::Initialize|^I0000 |AVX
+# $(call quiet,COMMAND): without what TensorFlow and the kernel say on every start,
+# some of it headed WARNING, before any setting can stop them.
+CHATTER := IPKernelApp\] WARNING . Kernel is running|absl::Initialize|^I0000 |AVX
+quiet = { set -o pipefail; $(1) 2>&1 >&3 | sed -u -E '/$(CHATTER)/d' >&2; } 3>&1
+export TF_CPP_MIN_LOG_LEVEL ?= 3
 
 .DEFAULT_GOAL := help
 .PHONY: help book pdf epub test test-browser test-lowest test-colab test-newest \
-  test-pins bench lighthouse links serve repository format lint clean
+  test-pins bench lighthouse links serve map chapter repository format lint clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z -]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' Makefile
@@ -61,24 +64,27 @@ LINK := -m pip install --quiet --no-deps --no-build-isolation --editable .
 # The book
 
 book: .venv/installed  ## run every chapter and build the book
-	@set -o pipefail; $(BIN)/jupyter-book build . -W -n --keep-going 2>&1 \
-	  | grep --line-buffered -v -E '$(CHATTER)' || { \
-	  echo; echo "The book is not in order: see the warnings above."; \
-	  find _build/html/reports -name '*.err.log' 2>/dev/null \
-	    -exec echo "What the failing cell said:" {} \;; exit 1; }
+	@$(call quiet,$(BIN)/jupyter-book build . -W -n --keep-going) || { \
+	  echo; echo "The book is not in order: see the warnings above."; exit 1; }
 	@echo; echo "The book: $(CURDIR)/_build/html/index.html"
 
 pdf epub: book  ## the whole book as one file, _build/html/digits-from-scratch.*
 	@$(BIN)/python book/_extension/editions.py $@ _build/html
 
 links: .venv/installed  ## follow every link that leads out of the book
-	@$(BIN)/jupyter-book build . -W -n --keep-going --builder linkcheck \
-	  --path-output _build/links
+	@$(call quiet,$(BIN)/jupyter-book build . -W -n --keep-going --builder linkcheck \
+	  --path-output _build/links)
 
 serve:  ## show the built book at http://localhost:8000 (PORT=...)
-	@$(PYTHON) -m http.server --bind 127.0.0.1 --directory _build/html $(PORT)
+	@$(PYTHON) book/_extension/serving.py _build/html $(PORT)
 
-repository:  ## say where the repository is: URL=https://github.com/OWNER/NAME
+chapter: .venv/installed  ## begin a chapter, its module and its test: NAME=dropout
+	@$(BIN)/python book/_extension/chapters.py new "$(NAME)"
+
+map: .venv/installed  ## write the line of steps into all chapters, from _toc.yml
+	@$(BIN)/python book/_extension/chapters.py map
+
+repository:  ## say where the repository is: URL=OWNER/NAME, on GitHub
 	@$(PYTHON) book/_extension/repository.py "$(URL)"
 
 # Tests
@@ -124,7 +130,7 @@ test-pins: .venv/installed  ## the pins fit together on every supported Python
 # PyTorch and JAX take part where they are installed: benchmarks/requirements.txt.
 bench: .venv/installed  ## speed and accuracy against Keras and others (15 minutes)
 	@for part in epoch growth scaling accuracy; do \
-	  $(BIN)/python benchmarks/$$part.py || exit 1; done
+	  $(call quiet,$(BIN)/python benchmarks/$$part.py) || exit 1; done
 
 # LIGHTHOUSE=/path/to/lighthouse takes an installed one; else npx fetches it.
 lighthouse: .venv/installed  ## what each built page loads, and Lighthouse's scores
@@ -137,7 +143,11 @@ format: .venv/installed  ## set the code and the chapters in order
 	@$(BIN)/nbstripout --keep-id book/*.ipynb
 
 lint: .venv/installed  ## say what is not in order
-	@$(BIN)/ruff check . && $(BIN)/ruff format --check .
+	@$(BIN)/ruff check .; checked=$$?; \
+	  $(BIN)/ruff format --check . || checked=1; \
+	  $(BIN)/nbstripout --keep-id --verify book/*.ipynb || { checked=1; \
+	    echo "These hold outputs, or numbers of runs; make format takes them out."; }; \
+	  exit $$checked
 
 clean:  ## remove what was built (the environments stay; delete .venv* for that)
 	@rm -rf _build .pytest_cache .ruff_cache *.egg-info

@@ -14,7 +14,7 @@ from pathlib import Path
 import results
 from docutils import nodes
 from myst_nb.sphinx_ import HideCodeCellNode, NbMetadataCollector
-from sphinx.util import logging
+from sphinx.util import console, logging
 
 logger = logging.getLogger(__name__)
 
@@ -149,6 +149,9 @@ def setup(app):
     app.add_node(HideCodeCellNode, override=True, html=(open_folded, close_folded))
     for handler in getLogger("sphinx").handlers:
         handler.addFilter(name_cell)
+    if not console.color_terminal():
+        console.nocolor()
+    getLogger("fontTools").setLevel("WARNING")  # it tells of every table of a font
     app.connect("config-inited", choose_look)
     app.connect("env-get-outdated", results.find_changed)
     app.connect("source-read", results.choose_results)
