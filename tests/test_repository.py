@@ -66,7 +66,7 @@ def set_address(project, url):
             "https://ada-l.github.io/digits/",
         ),
         (
-            "https://github.com/ada/ada.github.io/",
+            "ada/ada.github.io",
             "https://github.com/ada/ada.github.io",
             "https://ada.github.io/",
         ),
@@ -89,7 +89,7 @@ def test_address_is_changed_everywhere_and_back(project, url, address, book):
     assert repository.texts(project) == before
 
 
-REFUSED = """https://gitlab.com/a/b a/b https://github.com/a https://github.com/a_b/c
+REFUSED = """https://gitlab.com/a/b https://github.com/a https://github.com/a_b/c
 https://github.com/-a/b https://github.com/a/.. https://github.com/a/é
 https://github.com/a/b/tree/main"""
 
@@ -98,7 +98,7 @@ https://github.com/a/b/tree/main"""
 def test_what_is_no_address_is_refused(project, url):
     done = set_address(project, url)
     assert done.returncode
-    assert "URL must be https://github.com/OWNER/NAME" in done.stderr
+    assert "URL must be OWNER/NAME or https://github.com/OWNER/NAME" in done.stderr
     assert problems_of_addresses(project) == []
 
 

@@ -1,4 +1,4 @@
-"""Where the repository and its published book are: `make repository URL=...`.
+"""Where the repository and its published book are: `make repository URL=OWNER/NAME`.
 
 The address stands in _config.yml. Notebooks and pages have to repeat it, because they
 are also read without the book; this program changes it in all of them at once. It
@@ -16,7 +16,7 @@ from pathlib import Path
 PLACEHOLDER = "YOUR_NAME"
 NAME = r"(?!\.+/?$)[A-Za-z0-9._-]+"
 ADDRESS = re.compile(
-    r"(?:(?:https?://)?(?:www\.)?github\.com/|(?:ssh://)?git@github\.com[:/])"
+    r"(?:(?:https?://)?(?:www\.)?github\.com/|(?:ssh://)?git@github\.com[:/])?"
     rf"({PLACEHOLDER}|[A-Za-z0-9](?:-?[A-Za-z0-9])*)/({NAME}?)(?:\.git)?/?",
     re.IGNORECASE,
 )
@@ -26,14 +26,16 @@ LEFT_OUT = re.compile(r"\.?venv.*|\.git|_build|\..*(_cache|checkpoints)|__pycach
 
 
 def parts(url):
-    """Return the owner and the name in the address of a GitHub repository.
+    """Return the owner and the name in the address of a GitHub repository, or alone.
 
     Raises:
         ValueError: It is no such address.
     """
     found = ADDRESS.fullmatch(url.strip())
     if found is None:
-        raise ValueError(f"URL must be https://github.com/OWNER/NAME, got {url!r}")
+        raise ValueError(
+            f"URL must be OWNER/NAME or https://github.com/OWNER/NAME, got {url!r}"
+        )
     return found.groups()
 
 
