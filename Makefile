@@ -147,6 +147,7 @@ lint: .venv/installed  ## say what is not in order
 	  $(BIN)/ruff format --check . || checked=1; \
 	  $(BIN)/nbstripout --keep-id --verify book/*.ipynb || { checked=1; \
 	    echo "These hold outputs, or numbers of runs; make format takes them out."; }; \
+	  SKIP=ruff-check,ruff-format,nbstripout $(BIN)/pre-commit run --all-files || checked=1; \
 	  exit $$checked
 
 clean:  ## remove what was built (the environments stay; delete .venv* for that)

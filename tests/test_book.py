@@ -40,7 +40,6 @@ OF_THE_PROJECT = {
     "determinism",
     "editions",
     "fuzzing",
-    "github",
     "properties",
     "repository",
     "results",

@@ -1,12 +1,14 @@
-"""The repository's address: one everywhere, and changed everywhere at once."""
+"""What several files say: the repository's address, commands, Pythons, the release."""
 
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
 import repository
+import yaml
 from conftest import ROOT, copy_project
 
 # What a copy of the repository would have in its place; a link to another project
@@ -95,44 +97,60 @@ https://github.com/a/b/tree/main"""
 
 
 @pytest.mark.parametrize("url", ["", *REFUSED.split()])
-def test_what_is_no_address_is_refused(project, url):
-    done = set_address(project, url)
-    assert done.returncode
-    assert "URL must be OWNER/NAME or https://github.com/OWNER/NAME" in done.stderr
-    assert problems_of_addresses(project) == []
+def test_what_is_no_address_is_refused(url):
+    with pytest.raises(
+        ValueError, match="URL must be OWNER/NAME or https://github.com/OWNER/NAME"
+    ):
+        repository.parts(url)
 
 
-def test_only_addresses_are_changed(project):
-    set_address(project, "https://github.com/book/intro")
-    set_address(project, "https://github.com/ada/digits")
-    assert "root: book/intro\n" in (project / "_toc.yml").read_text()
-
-
-def test_only_files_of_the_project_are_changed(project):
+def test_only_addresses_in_files_of_the_project_are_changed(project):
     subprocess.run(["git", "init", "-q"], cwd=project, check=True)
     installed = project / ".venv/lib/page.md"
     installed.parent.mkdir(parents=True)
     installed.write_text(repository.current(project))
+    set_address(project, "https://github.com/book/intro")
     set_address(project, "https://github.com/ada/digits")
+    assert "root: book/intro\n" in (project / "_toc.yml").read_text()
     assert repository.PLACEHOLDER in installed.read_text()
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        "[run it](https://colab.research.google.com/github/ada/digits/blob/main/a.ipynb)",
-        "pip install git+https://github.com/ada/digits@main",
-        "https://mybinder.org/v2/gh/ada/digits/main",
-        "<https://github.com/ada/digits>",
-        "git clone https://github.com/googlecolab/backend-info",
-        "https://ada.github.io/digits/",
-    ],
-)
-def test_another_address_is_found(project, text):
-    (project / "book/page.md").write_text(text)
-    assert len(problems_of_addresses(project)) == 1
+# Commands, Pythons, release
 
 
-def test_placeholder_can_be_nobodys():
-    # GitHub's names have letters, digits and hyphens only.
-    assert not re.fullmatch("[A-Za-z0-9-]+", repository.PLACEHOLDER)
+def read(path):
+    return (ROOT / path).read_text(encoding="utf-8")
+
+
+def test_every_command_that_is_named_exists():
+    lines = re.findall(r"(?m)^([a-z][a-z -]*):(?!=)", read("Makefile"))
+    targets = {target for line in lines for target in line.split()}
+    places = "*.md .github/**/*.md .github/**/*.yml .devcontainer/*.json .ci/*".split()
+    for path in [path for place in places for path in ROOT.glob(place)]:
+        text = re.sub(r"(?m)^ *#.*|  #.*", "", path.read_text(encoding="utf-8"))
+        if path.suffix == ".md":
+            text = "\n".join(re.findall(r"(?s)```sh\n.*?```|`[^`]+`", text))
+        for words in re.findall(r"(?m)(?:^|[\s\"`])make((?: [a-z][a-z-]*\b)+)", text):
+            assert {*words.split()} <= targets, path
+
+
+def test_all_files_name_the_same_pythons():
+    limits = r"\(3, (\d+)\) <= sys.version_info < \(3, (\d+)\)"
+    found = re.search(limits, read("Makefile")).groups()
+    allowed = [f"3.{minor}" for minor in range(*map(int, found))]
+    project = tomllib.loads(read("pyproject.toml"))["project"]
+    assert project["requires-python"] == f">={allowed[0]}"
+    assert {*re.findall(r'"(3\.\d+)"', read(".github/workflows/test.yml"))} == {
+        *allowed
+    }
+    for path in (".binder/runtime.txt", ".devcontainer/devcontainer.json"):
+        assert re.search(r"python[:-](3\.\d+)", read(path))[1] in allowed
+
+
+def test_all_files_name_the_same_release():
+    version = tomllib.loads(read("pyproject.toml"))["project"]["version"]
+    cited = yaml.safe_load(read("CITATION.cff"))
+    headings = re.findall(r"(?m)^## (.+)$", read("CHANGELOG.md"))
+    assert cited["version"] == version
+    newest = headings["Unreleased" in headings[:1]]
+    assert newest == f"{version} – {cited['date-released']}"
