@@ -1,8 +1,8 @@
 """New digits from old ones: turned, stretched, shifted and bent, still legible.
 
 A distortion says for each pixel of the new picture from where in the old one its
-ink comes. That point lies between pixels, so its ink is a weighted sum of those
-around it. Weighted sums of all pixels at once are a matrix product.
+ink comes. That point lies between pixels, so its ink is a weighted sum of the four
+around it. Pictures that share a distortion look up the same four, all at once.
 """
 
 import math
@@ -35,7 +35,7 @@ def bend(random, count: int, side: int, smoothness: float) -> np.ndarray:
     return blur @ random.standard_normal((count, side, side)) @ blur.T
 
 
-@tf.function(jit_compile=True)
+@tf.function
 def warp(groups, rows, columns) -> tf.Tensor:
     """Fetch each new pixel's ink from a point of the old picture.
 
@@ -50,15 +50,16 @@ def warp(groups, rows, columns) -> tf.Tensor:
         Tensor of the shape of ``groups``.
     """
     side = math.isqrt(rows.shape[1])
-    line = tf.range(side, dtype=tf.float32)
     warped = tf.TensorArray(tf.float32, groups.shape[0])
     for i in tf.range(groups.shape[0]):
-        # 1 where the point is on a pixel's row, down to 0 at the rows next to it.
-        near_row = tf.nn.relu(1 - tf.abs(rows[i][:, None] - line))
-        near_column = tf.nn.relu(1 - tf.abs(columns[i][:, None] - line))
-        shares = near_row[:, :, None] * near_column[:, None, :]
-        shares = tf.reshape(shares, (side * side, side * side))
-        warped = warped.write(i, tf.matmul(groups[i], shares, transpose_b=True))
+        old, new = tf.transpose(groups[i]), 0.0
+        for row in (tf.floor(rows[i]), tf.floor(rows[i]) + 1):
+            for column in (tf.floor(columns[i]), tf.floor(columns[i]) + 1):
+                share = (1 - tf.abs(rows[i] - row)) * (1 - tf.abs(columns[i] - column))
+                inside = (row >= 0) & (row < side) & (column >= 0) & (column < side)
+                pixel = tf.cast(tf.where(inside, row * side + column, 0), tf.int32)
+                new += tf.where(inside, share, 0)[:, None] * tf.gather(old, pixel)
+        warped = warped.write(i, tf.transpose(new))
     return warped.stack()
 
 
