@@ -171,3 +171,9 @@ def test_command_names_the_chapters_without_results(project):
         result = state / "executed/1/base.ipynb"
         result.parent.mkdir(parents=True, exist_ok=True)
         result.touch()
+
+
+def test_a_module_is_found_by_what_it_defines_only(tmp_path):
+    module = tmp_path / "a.py"
+    module.write_text("import numpy as np\n\nB: int = 1\nC = np.ones(B)\n")
+    assert results.read_module(module).names == {"a", "B", "C"}

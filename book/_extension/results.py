@@ -94,7 +94,8 @@ def read_module(path):
     names = {path.parent.name if path.stem == "__init__" else path.stem}
     for part in tree.body:
         inside = [] if hasattr(part, "name") else ast.walk(part)
-        names |= {node.id for node in inside if isinstance(node, ast.Name)}
+        inside = [node for node in inside if isinstance(node, ast.Name)]
+        names |= {node.id for node in inside if isinstance(node.ctx, ast.Store)}
         names |= {getattr(part, "name", "")}
     code = ast.unparse(tree)
     used = used_words(code)
