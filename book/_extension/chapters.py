@@ -208,6 +208,6 @@ if __name__ == "__main__":
         else:
             chapter = begin_chapter(Path.cwd(), *arguments)
             print(f"Made book/{chapter}.ipynb, its module and its test.")
-            print(f'What is left to do: grep -rn "{GAP}" book mnist_lib tests')
+            print(f"Gaps are marked with {GAP}; `make book` names those that are left.")
     except ValueError as error:
         sys.exit(str(error))

@@ -11,6 +11,7 @@ from html import escape
 from logging import getLogger
 from pathlib import Path
 
+import chapters
 import results
 from docutils import nodes
 from myst_nb.sphinx_ import HideCodeCellNode, NbMetadataCollector
@@ -115,6 +116,13 @@ def check_outputs(app, doctree):
         logger.warning("the cell failed: %s", said, location=place)
 
 
+def check_gaps(app, doctree):
+    """Warn where a chapter that was begun with `make chapter` is not finished."""
+    for text in doctree.findall(nodes.Text):
+        if chapters.GAP in text:
+            logger.warning("a gap is left: %.50s …", text, location=text.parent)
+
+
 def name_cell(record):
     """Say in a warning which cell it is about; myst-nb counts 10,000 lines to each."""
     found = re.fullmatch(r"(.*\.ipynb):(\d+)", getattr(record, "location", None) or "")
@@ -158,6 +166,7 @@ def setup(app):
     app.connect("builder-inited", start_clean)
     app.connect("doctree-read", check_images)
     app.connect("doctree-read", check_outputs)
+    app.connect("doctree-read", check_gaps)
     app.connect("autodoc-skip-member", skip_alias)
     app.connect("html-page-context", embed_drawing)
     app.connect("build-finished", write_weights)
