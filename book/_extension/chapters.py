@@ -16,43 +16,6 @@ LAST = "This is the last chapter."
 ENTRY = re.compile(r"(?m)^ +- file: book/(\d\d_\w+)\n")
 MAP = re.compile(r"(?m)^pixels → .*$")
 
-MODULE = f'''"""Chapter NUMBER. {GAP} what this module is about."""
-
-import numpy as np
-
-__all__ = ["apply_STEM"]
-
-
-def apply_STEM(values: np.ndarray) -> np.ndarray:
-    """{GAP} what it does, and its formula.
-
-    Args:
-        values: Numbers, in any shape.
-
-    Returns:
-        As many numbers, float32.
-    """
-    return 2 * np.asarray(values, dtype="float32")
-'''
-TEST = f'''"""{GAP} what is tested: a value worked by hand, a law, every error."""
-
-import numpy as np
-import pytest
-
-from mnist_lib import apply_STEM
-
-
-def test_result_is_that_of_the_arithmetic_by_hand():
-    result = apply_STEM([[-1, 0.5]])
-    assert result.dtype == "float32"
-    np.testing.assert_array_equal(result, [[-2, 1]])
-
-
-def test_what_is_no_number_is_refused():
-    with pytest.raises(ValueError, match="could not convert"):
-        apply_STEM("seven")
-'''
-
 
 def read(path):
     """Return a file's text."""
@@ -107,29 +70,6 @@ def renew_maps(root):
     return [name for name, renew in lines.items() if change_prose(root, name, renew)]
 
 
-def make_cell(number, block, fixed):
-    """Return the cell that a block of the template describes."""
-    head, _, source = block.partition("\n")
-    head, _, figure = head.partition(" figure: ")
-    tags, metadata = head.split(), {}
-    is_code = "code" in tags
-    tags = [tag for tag in tags if tag != "code"]
-    if figure:
-        name, alt, caption = figure.split(" | ")
-        named = {"caption": caption, "name": name.replace("_", "-")}
-        metadata["mystnb"] = {"image": {"alt": alt}, "figure": named}
-    if "check" in tags:
-        metadata["mystnb"] = {"code_prompt_show": "The check"}
-    if "solution" in tags:
-        metadata["cellView"] = "form"
-    if tags:
-        metadata["tags"] = tags
-    source = fixed.get(tags[0] if tags else "", source.rstrip("\n"))
-    cell = {"cell_type": "code" if is_code else "markdown", "id": f"cell-{number}"}
-    cell |= {"metadata": metadata, "source": source.splitlines(keepends=True)}
-    return cell | ({"execution_count": None, "outputs": []} if is_code else {})
-
-
 def find_problem(root, stem):
     """Say why a name cannot be a chapter's, or nothing if it can."""
     words = re.fullmatch(r"[a-z]+(_[a-z]+)*", stem) and len(stem) <= 25
@@ -152,49 +92,49 @@ def export(start, stem):
     insert(start, f'    "{above}",\n', f'    "{name}",\n')
 
 
+def name_chapter(root, stem, name, label, last):
+    """Name a chapter wherever chapters are named, after the one that was the last."""
+    intro, reference = root / "book/intro.md", root / "book/reference.md"
+    row = re.findall(rf"(?m)^\| .*\({last}\.ipynb\).*\n", read(intro))[-1]
+    insert(intro, row, f"| [{label}]({name}.ipynb) | {GAP} | {GAP} |\n")
+    built = r"(?m)^Built in \[chapter .*\n(?:(?!## ).*\n)*"
+    section = f"## {stem}\n\nBuilt in [chapter {int(name[:2])}]({name}.ipynb).\n\n"
+    section += f"```{{eval-rst}}\n.. automodule:: mnist_lib.{stem}\n   :members:\n"
+    insert(reference, re.findall(built, read(reference))[-1], section + "```\n\n")
+    entry = f"- file: book/{last}\n"
+    insert(root / "_toc.yml", entry, f"      - file: book/{name}\n")
+    export(root / "mnist_lib/__init__.py", stem)
+
+
 def begin_chapter(root, stem):
-    """Make a chapter with its module and test, and name it wherever chapters are."""
+    """Make a chapter with its module and its test; return its name."""
     if problem := find_problem(root, stem):
         raise ValueError(problem)
     first, *_, last = list_chapters(root)
     number, title = int(last[:2]) + 1, stem.capitalize().replace("_", " ")
     name, label = f"{number:02}_{stem}", f"{number}. {title}"
+    name_chapter(root, stem, name, label, last)
 
-    intro, reference = root / "book/intro.md", root / "book/reference.md"
-    row = re.findall(rf"(?m)^\| .*\({last}\.ipynb\).*\n", read(intro))[-1]
-    insert(intro, row, f"| [{label}]({name}.ipynb) | {GAP} | {GAP} |\n")
-    built = r"(?m)^Built in \[chapter .*\n(?:(?!## ).*\n)*"
-    section = f"## {stem}\n\nBuilt in [chapter {number}]({name}.ipynb).\n\n"
-    section += (
-        f"```{{eval-rst}}\n.. automodule:: mnist_lib.{stem}\n   :members:\n```\n\n"
-    )
-    insert(reference, re.findall(built, read(reference))[-1], section)
-    entry = f"- file: book/{last}\n"
-    insert(root / "_toc.yml", entry, f"      - file: book/{name}\n")
-    export(root / "mnist_lib/__init__.py", stem)
+    words = {"NUMBER": str(number), "STEM": stem, "TITLE": title, "FILE": name}
+    words["SLUG"] = stem.replace("_", "-")
+    for template, file in [
+        ("notebook.json", f"book/{name}.ipynb"),
+        ("module.txt", f"mnist_lib/{stem}.py"),
+        ("test.txt", f"tests/test_{stem}.py"),
+    ]:
+        text = read(root / "book/_templates/chapter" / template)
+        text = re.sub("|".join(words), lambda found: words[found[0]], text)
+        Path(root, file).write_text(text, encoding="utf-8")
 
-    ends = []  # of the chapter that was the last one
-
-    def go_on(text):
-        before, found, _ = text.partition(LAST)
-        ends.extend([text[len(before) :]] * bool(found))
-        return before + f"Next: [{label}]({name}.ipynb), {GAP}." if found else text
-
-    change_prose(root, last, go_on)
-    words = {"NUMBER": str(number), "STEM": stem, "TITLE": title, "MAP": "pixels → "}
-    words["END"] = "".join(ends) or LAST
-    pattern = re.compile("|".join(words))
-    fill = partial(pattern.sub, lambda found: words[found[0]])
-    notebook = json.loads(read(root / f"book/{first}.ipynb"))
-    badge, _, bootstrap = ("".join(cell["source"]) for cell in notebook["cells"][:3])
-    fixed = {"badge": badge.replace(f"{first}.ipynb", f"{name}.ipynb")}
-    fixed["bootstrap"] = bootstrap
-    template = fill(read(root / "book/_templates/chapter.txt"))
-    blocks = enumerate(template.removeprefix("%%").split("\n%%"), 1)
-    notebook["cells"] = [make_cell(*block, fixed) for block in blocks]
-    write_notebook(root / f"book/{name}.ipynb", notebook)
-    for file, text in {f"mnist_lib/{stem}": MODULE, f"tests/test_{stem}": TEST}.items():
-        Path(root, f"{file}.py").write_text(fill(text), encoding="utf-8")
+    paths = [root / f"book/{page}.ipynb" for page in (first, last, name)]
+    model, before, new = (json.loads(read(path)) for path in paths)
+    new["cells"][2]["source"] = model["cells"][2]["source"]  # Colab's
+    lines = before["cells"][-1]["source"]
+    end = next(i for i, line in enumerate(lines) if line.startswith(LAST))
+    new["cells"][-1]["source"][-1:] = lines[end:]
+    lines[end:] = [f"Next: [{label}]({name}.ipynb), {GAP}."]
+    write_notebook(paths[1], before)
+    write_notebook(paths[2], new)
     renew_maps(root)
     return name
 

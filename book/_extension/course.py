@@ -35,7 +35,7 @@ def choose_look(app, config):
     the last build. What a chapter's own results depend on: results.py.
     """
     root = Path(app.srcdir)
-    files = sorted([*root.glob("book/_*/**/*"), root / "_toc.yml"])
+    files = sorted([*root.glob("book/_*/**/*.*"), root / "_toc.yml"])
     files = [file for file in files if file.suffix != ".pyc"]
     contents = [(file.name, results.content(file)) for file in files]
     config.course_look = results.digest(contents, results.surroundings())
