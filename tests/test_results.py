@@ -143,6 +143,15 @@ def test_names_of_the_library_are_found(code, words):
     assert words <= results.used_words(code)
 
 
+def test_another_name_for_the_library_is_no_way_out(project):
+    edit_cell(
+        project / "book/01_tensors.ipynb", "code", "import mnist_lib as ml\nml.fit"
+    )
+    module = project / "mnist_lib/training.py"
+    names = chapters_to_run(project, lambda: append(module, "X = 1\n"))
+    assert "01_tensors" in names
+
+
 def test_names_of_others_are_not():
     assert not results.used_words("model.fit(x)\nprint('accuracy', np.tensors)")
 

@@ -123,6 +123,8 @@ def find_state(root, notebook):
     code = "\n".join(cells)
     modules, start = library(root)
     words, used = set().union(*map(used_words, own)), []
+    if re.search(r"\bmnist_lib as\b", code):  # whatever follows
+        words |= {*re.findall(r"\w+", code)}
     while found := [one for one in modules if one not in used and one.names & words]:
         used += found
         words = set().union(*(module.uses for module in found))
@@ -163,7 +165,7 @@ def choose_results(app, page, source):
         os.utime(state)
         states = sorted(state.parent.iterdir(), key=os.path.getmtime)
         for old in states[:-KEPT]:
-            shutil.rmtree(old)
+            shutil.rmtree(old, ignore_errors=True)
         app.env.metadata[page]["results"] = state.name
         settings = app.env.mystnb_config.copy(execution_cache_path=str(state))
         app.env.mystnb_config = settings
