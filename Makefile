@@ -16,8 +16,9 @@ quiet = { set -o pipefail; $(1) 2>&1 >&3 | sed -u -E '/$(CHATTER)/d' >&2; } 3>&1
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 
 .DEFAULT_GOAL := help
-.PHONY: help book pdf epub test test-browser test-lowest test-colab test-newest \
-  test-pins bench lighthouse links serve map chapter repository format lint clean
+.PHONY: help book pdf epub check test test-all test-browser check-lowest test-lowest \
+  test-colab test-newest test-pins bench lighthouse links serve map chapter repository \
+  format lint clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z -]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' Makefile
@@ -63,7 +64,7 @@ LINK := -m pip install --quiet --no-deps --no-build-isolation --editable .
 
 # The book
 
-book: .venv/installed  ## run every chapter and build the book
+book: .venv/installed  ## run every chapter and build the book (5 minutes)
 	@$(call quiet,$(BIN)/jupyter-book build . -W -n --keep-going) || { \
 	  echo; echo "The book is not in order: see the warnings above."; exit 1; }
 	@echo; echo "The book: $(CURDIR)/_build/html/index.html"
@@ -89,35 +90,55 @@ repository:  ## say where the repository is: URL=OWNER/NAME, on GitHub
 
 # Tests
 
-test: .venv/installed  ## unit tests, checks of the book, and every chapter's code
-	@$(BIN)/python -m pytest --nbmake tests book
+check: .venv/installed  ## unit tests, without data, processes or browser (1 minute)
+	@$(BIN)/python -m pytest $(UNIT)
+
+test: .venv/installed  ## all that readers rely on (10 minutes, 5 after make book)
+	$(call run_tests,$(BIN)/python)
+
+test-all: .venv/installed  ## also all that is slow (40 minutes)
+	$(call run_tests,$(BIN)/python,-m "" --hypothesis-profile thorough)
+
+UNIT := -m "not slow and not mnist and not integration" tests
+
+# $(call run_tests,PYTHON,OPTIONS): each chapter once, here or in `make book` before.
+define run_tests
+@chapters=$$($(1) book/_extension/results.py) || exit 1; \
+for chapter in book/[0-9]*.ipynb; do \
+  [[ $$chapters == *$$chapter* ]] || ran+=" $$(basename $$chapter .ipynb)"; done; \
+[[ -z $$ran ]] || echo "Not run again, since make book ran them:$$ran"; \
+$(1) -m pytest --nbmake $(2) tests $$chapters
+endef
 
 # By Debian's name for it; Google Chrome, where there is one, will do.
 BROWSER := $(BIN)/python -c 'from sys import path; path.append("book/_extension"); \
   import editions; editions.find_browser()' 2>/dev/null
 
-test-browser: .venv/installed  ## look at the built book in a real browser
+test-browser: .venv/installed  ## every page of the built book in a browser (6 minutes)
 	@$(BROWSER) || { command -v apt-get >/dev/null && \
 	  $$([[ $$(id -u) = 0 ]] || echo sudo) sh -c \
 	    'apt-get update -qq && apt-get install -y -qq chromium' >/dev/null; } \
 	  || { echo "Install Chromium or Google Chrome, then try again."; exit 1; }
-	@$(BIN)/python -m pytest tests/test_browser*.py
+	@$(BIN)/python -m pytest -m "" tests/test_browser*.py
 
-# For the versions that are pinned only: the built book, and the benchmarks' peers.
-PINNED := $(foreach name,browser browser_drawing editions weight benchmarks,--ignore tests/test_$(name).py)
+# For the versions that are pinned only, since they look at the built book.
+PINNED := $(foreach name,browser browser_drawing editions weight,--ignore tests/test_$(name).py)
 
-# The chapters on Google Colab's versions also run as Colab runs them. COLAB_PYTHON=...
-# takes an interpreter as it is instead, such as the one in Colab's own image.
-test-colab: COLAB := $(if $(COLAB_PYTHON),tests/test_colab.py,--nbmake tests book)
-test-colab: .venv-colab/installed  ## the same on Google Colab's versions
-	@COLAB_PYTHON=$(COLAB_PYTHON) .venv-colab/bin/python -m pytest $(COLAB) $(PINNED)
+check-lowest: .venv-lowest/installed  ## unit tests on the oldest versions (1 minute)
+	@.venv-lowest/bin/python -m pytest $(UNIT) $(PINNED)
 
-test-lowest: .venv-lowest/installed  ## the same on the oldest versions supported
+test-lowest: .venv-lowest/installed  ## tests and chapters on the oldest versions
 	@.venv-lowest/bin/python -m pytest --nbmake tests book $(PINNED)
 
+# COLAB_PYTHON=... takes an interpreter as it is, such as the one in Colab's own image,
+# and runs the chapters in it as Colab does.
+test-colab: COLAB := $(if $(COLAB_PYTHON),-m "" tests/test_colab.py,--nbmake tests book)
+test-colab: .venv-colab/installed  ## tests and chapters on Google Colab's versions
+	@COLAB_PYTHON=$(COLAB_PYTHON) .venv-colab/bin/python -m pytest $(COLAB) $(PINNED)
+
 test-newest: .venv-newest/installed  ## book and tests on the newest versions
-	@.venv-newest/bin/jupyter-book build . -W -n --keep-going --all \
-	  && .venv-newest/bin/python -m pytest --nbmake tests book
+	@.venv-newest/bin/jupyter-book build . -W -n --keep-going --all
+	$(call run_tests,.venv-newest/bin/python)
 
 test-pins: .venv/installed  ## the pins fit together on every supported Python
 	@for version in 3.11 3.12 3.13; do \

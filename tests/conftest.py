@@ -6,15 +6,18 @@ import http.server
 import os
 import subprocess
 import sys
+import tempfile
 import threading
 from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
+import hypothesis
 import numpy as np
 import pytest
 import tensorflow as tf
 import yaml
+from hypothesis.configuration import set_hypothesis_home_dir
 
 from mnist_lib import NaiveDense, NaiveSequential, load_mnist, to_vectors
 
@@ -27,6 +30,27 @@ PAGES = [TOC["root"], *(entry["file"] for entry in ENTRIES)]
 CHAPTERS = [page for page in PAGES if (ROOT / f"{page}.ipynb").is_file()]
 
 sys.path.append(str(ROOT / "book/_extension"))  # the tests import its modules
+
+# The same examples every time, on every machine, and no folder left behind.
+hypothesis.settings.register_profile(
+    "quick",
+    max_examples=20,
+    deadline=None,
+    derandomize=True,
+    database=None,
+    suppress_health_check=[hypothesis.HealthCheck.too_slow],
+)
+hypothesis.settings.register_profile(
+    "thorough", hypothesis.settings.get_profile("quick"), max_examples=200
+)
+hypothesis.settings.load_profile("quick")
+set_hypothesis_home_dir(tempfile.gettempdir())
+
+
+def pytest_collection_modifyitems(items):
+    for item in items:
+        if "built" in getattr(item, "fixturenames", ()):
+            item.add_marker("integration")
 
 
 def pytest_runtest_setup(item):

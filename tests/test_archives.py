@@ -308,12 +308,16 @@ print("all is well")
 """
 
 
+@pytest.mark.integration
+@pytest.mark.slow
 def test_a_full_and_a_read_only_disk_leave_the_old_file_alone(tmp_path):
     command = [sys.executable, "-c", ON_A_SMALL_DISK, tmp_path]
     done = run_on_a_small_disk(tmp_path, command, cwd=ROOT / "mnist_lib")
     assert done.stdout == "all is well\n", done.stderr
 
 
+@pytest.mark.integration
+@pytest.mark.slow
 def test_a_killed_write_leaves_the_old_file_alone(path, tmp_path):
     code = """
 import sys, numpy, archives

@@ -172,6 +172,8 @@ def train_here(folder):
     fit(NaiveSequential(layers), images, labels, 1, 4, **settings)
 
 
+@pytest.mark.integration
+@pytest.mark.slow
 def test_workers_that_differ_say_in_what(folder, monkeypatch):
     monkeypatch.chdir(folder)
     with pytest.raises(RuntimeError, match="the model and the rule must be the same"):

@@ -22,6 +22,8 @@ from conftest import CHAPTERS, ROOT, copy_project
 from nbclient import NotebookClient
 from packaging.requirements import Requirement
 
+pytestmark = [pytest.mark.integration, pytest.mark.slow]
+
 # pip and setuptools are on Colab too; pip installs the library with them.
 BARE = ["tensorflow", "numpy", "matplotlib", "ipykernel", "pip", "setuptools"]
 COLAB_PYTHON = os.environ.get("COLAB_PYTHON")

