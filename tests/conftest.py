@@ -9,6 +9,7 @@ import sys
 import tempfile
 import threading
 from pathlib import Path
+from urllib.parse import urlsplit
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
@@ -30,6 +31,10 @@ PAGES = [TOC["root"], *(entry["file"] for entry in ENTRIES)]
 CHAPTERS = [page for page in PAGES if (ROOT / f"{page}.ipynb").is_file()]
 
 sys.path.append(str(ROOT / "book/_extension"))  # the tests import its modules
+
+import repository  # noqa: E402
+
+ADDRESS = repository.published(repository.current(ROOT))
 
 # The same examples every time, on every machine, and no folder left behind.
 hypothesis.settings.register_profile(
@@ -58,10 +63,15 @@ def pytest_runtest_setup(item):
         pytest.skip("needs the real MNIST: set MNIST_NPZ to a copy of mnist.npz")
 
 
+def a_few(pages):
+    """Mark all pages as slow but a chapter, the reference and the search."""
+    few = CHAPTERS[1], "book/reference", "search"
+    slow = pytest.mark.slow
+    return [page if page in few else pytest.param(page, marks=slow) for page in pages]
+
+
 def copy_project(folder, but=None):
     """Copy the project's text files, but one if named, without what was built."""
-    import repository
-
     for path, text in repository.texts(ROOT).items():
         if path.name != but:
             copy = folder / path.relative_to(ROOT)
@@ -125,14 +135,23 @@ def served(folder):
         server.shutdown()
 
 
-@pytest.fixture(scope="module", params=["http", "file"])
-def site(request, built):
-    """The address of the book: on a server, or opened from the disk."""
-    if request.param == "file":
+@pytest.fixture(scope="module")
+def site(request, built, tmp_path_factory):
+    """The address of the book on a server, in the folder that it has on GitHub Pages.
+
+    ``@IN_BOTH_WAYS`` has a test also look at the book as it is opened from the disk.
+    """
+    if getattr(request, "param", "http") == "file":
         yield SITE.as_uri()
         return
-    with served(SITE) as address:
-        yield address
+    folder, path = tmp_path_factory.mktemp("site"), urlsplit(ADDRESS).path.strip("/")
+    if path:  # none for a repository ada.github.io
+        (folder / path).symlink_to(SITE)
+    with served(folder if path else SITE) as address:
+        yield f"{address}/{path}".rstrip("/")
+
+
+IN_BOTH_WAYS = pytest.mark.parametrize("site", ["http", "file"], indirect=True)
 
 
 @pytest.fixture(scope="module")

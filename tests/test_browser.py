@@ -10,19 +10,26 @@ where CI is set, which must not pass over it.
 import io
 import re
 from itertools import pairwise
-from urllib.parse import urlsplit
 
 import nbformat
 import pytest
-import repository
 from axe_playwright_python.sync_playwright import Axe
 from bs4 import BeautifulSoup
-from conftest import CHAPTERS, PAGES, PICTURES, ROOT, SITE, TOC, opened, served
+from conftest import (
+    ADDRESS,
+    CHAPTERS,
+    IN_BOTH_WAYS,
+    PAGES,
+    PICTURES,
+    ROOT,
+    SITE,
+    TOC,
+    a_few,
+    opened,
+)
 from PIL import Image
 
 from mnist_lib import figures
-
-ADDRESS = repository.published(repository.current(ROOT))
 
 ALL_PAGES = [*PAGES, "genindex", "py-modindex", "search", "404", "index"]
 WIDE, PHONE = {"width": 1280, "height": 900}, {"width": 390, "height": 844}
@@ -143,22 +150,11 @@ def picture(tabs, page, size):
         tab.screenshot(path=PICTURES / name, full_page=True, clip=clip)
 
 
-@pytest.fixture(scope="module")
-def served_site(built, tmp_path_factory):
-    """The book on a server, in the folder that its address has on GitHub Pages."""
-    folder = tmp_path_factory.mktemp("site")
-    path = urlsplit(ADDRESS).path.strip("/")  # none for a repository ada.github.io
-    if path:
-        (folder / path).symlink_to(SITE)
-    with served(folder if path else SITE) as address:
-        yield f"{address}/{path}".rstrip("/")
-
-
 @pytest.fixture
-def served_tab(browser, served_site):
-    with opened(browser, served_site) as tab:
-        tab.emulate_media(reduced_motion="reduce")
-        yield tab
+def calm_tab(tab):
+    """A tab in which nothing moves."""
+    tab.emulate_media(reduced_motion="reduce")
+    return tab
 
 
 def stay(route):
@@ -168,9 +164,9 @@ def stay(route):
 
 
 @pytest.fixture
-def two_tabs(browser, served_site):
+def two_tabs(browser, site):
     """Open two tabs, the first of which is light and the second dark."""
-    with opened(browser, served_site) as light, opened(browser, served_site) as dark:
+    with opened(browser, site) as light, opened(browser, site) as dark:
         light.emulate_media(color_scheme="light", reduced_motion="reduce")
         dark.emulate_media(color_scheme="dark", reduced_motion="reduce")
         yield [light, dark]
@@ -193,11 +189,11 @@ def resize(tabs, viewport):
         tab.wait_for_timeout(400)
 
 
-@pytest.mark.parametrize("page", ALL_PAGES)
-def test_page_has_no_barriers(two_tabs, served_site, page):
+@pytest.mark.parametrize("page", a_few(ALL_PAGES))
+def test_page_has_no_barriers(two_tabs, site, page):
     for tab in two_tabs:
         query = "?q=gradient" if page == "search" else ""
-        visit(tab, f"{served_site}/{page}.html{query}")
+        visit(tab, f"{site}/{page}.html{query}")
     assert tab.evaluate(MOVING) == []
     levels = tab.evaluate(HEADINGS)
     assert levels[0] == 1 and levels.count(1) == 1
@@ -226,7 +222,7 @@ def test_page_has_no_barriers(two_tabs, served_site, page):
     assert [tab.complaints for tab in two_tabs] == [[], []]
 
 
-@pytest.mark.parametrize("page", [*PAGES, "genindex", "search"])
+@pytest.mark.parametrize("page", a_few([*PAGES, "genindex", "search"]))
 def test_page_is_in_order(tab, site, page):
     tab.goto(f"{site}/{page}.html")
     formulas = tab.locator("article .math").count()
@@ -249,11 +245,7 @@ def test_page_is_in_order(tab, site, page):
     assert tab.complaints == []
 
 
-def test_chapters_have_formulas(tab, site):
-    tab.goto(f"{site}/book/02_dense_layers.html")
-    assert tab.locator("article math").count() > 0
-
-
+@IN_BOTH_WAYS
 def test_search_leads_to_a_page_with_what_was_sought(tab, site):
     tab.goto(f"{site}/search.html?q=backpropagation")
     result = tab.locator("#search-results li a").first
@@ -264,11 +256,12 @@ def test_search_leads_to_a_page_with_what_was_sought(tab, site):
     assert tab.complaints == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("theme", ["light", "dark"])
-def test_focus_is_seen_wherever_it_goes(served_tab, served_site, theme):
-    tab = served_tab
+def test_focus_is_seen_wherever_it_goes(calm_tab, site, theme):
+    tab = calm_tab
     tab.emulate_media(color_scheme=theme)
-    tab.goto(f"{served_site}/{CHAPTERS[1]}.html")
+    tab.goto(f"{site}/{CHAPTERS[1]}.html")
     places = []
     for _ in range(300):
         tab.keyboard.press("Tab")
@@ -285,9 +278,9 @@ def test_focus_is_seen_wherever_it_goes(served_tab, served_site, theme):
         assert part in reached
 
 
-def test_keyboard_is_enough(served_tab, served_site):
-    tab = served_tab
-    tab.goto(f"{served_site}/{CHAPTERS[0]}.html")
+def test_keyboard_is_enough(calm_tab, site):
+    tab = calm_tab
+    tab.goto(f"{site}/{CHAPTERS[0]}.html")
     tab.keyboard.press("Tab")
     assert tab.evaluate(FOCUS)["name"] == "Skip to main content"
     tab.keyboard.press("Enter")
@@ -346,9 +339,9 @@ def test_figures_keep_their_contrast_by_day_and_by_night():
         assert all(contrast(color, paper) >= 3 for color in shown)
 
 
-@pytest.mark.parametrize("page", CHAPTERS[:1])
-def test_reader_can_copy_unfold_and_change_the_theme(tab, site, page):
-    tab.goto(f"{site}/{page}.html")
+@IN_BOTH_WAYS
+def test_reader_can_copy_unfold_and_change_the_theme(tab, site):
+    tab.goto(f"{site}/{CHAPTERS[0]}.html")
     code = tab.locator("div.cell_input").first
     code.hover()
     code.locator(".copybtn").click()
@@ -400,7 +393,7 @@ def test_chapter_shows_its_place_on_the_map(built, page):
         assert f"book/{on['href']}" == f"{pages[number + 1]}.html"
 
 
-@pytest.mark.parametrize("page", CHAPTERS)
+@pytest.mark.parametrize("page", a_few(CHAPTERS))
 def test_chapter_leads_to_its_own_notebook(tab, site, page):
     badge = nbformat.read(ROOT / f"{page}.ipynb", as_version=4).cells[0].source
     tab.goto(f"{site}/{page}.html")
@@ -444,16 +437,17 @@ def test_status_page_lists_all_run_times(tab, site):
     assert all(re.search(r"\d+\.\d", row) for row in rows)
 
 
-def test_unknown_address_shows_a_page_with_ways_on(served_tab, served_site):
-    tab = served_tab
-    tab.goto(f"{served_site}/nowhere/at-all.html")
+def test_unknown_address_shows_a_page_with_ways_on(calm_tab, site):
+    tab = calm_tab
+    tab.goto(f"{site}/nowhere/at-all.html")
     assert tab.locator("article h1").inner_text() == "This page is not here"
     assert tab.title() == "This page is not here — Digits from Scratch"
     assert len(tab.complaints) == 1 and "404" in tab.complaints[0]
     tab.get_by_role("link", name="first page").click()
-    tab.wait_for_url(f"{served_site}/{TOC['root']}.html")
+    tab.wait_for_url(f"{site}/{TOC['root']}.html")
 
 
+@IN_BOTH_WAYS
 def test_first_address_leads_to_the_book(tab, site):
     tab.goto(f"{site}/index.html")
     tab.wait_for_url(f"{site}/{TOC['root']}.html")
@@ -470,27 +464,27 @@ LINES = """cell => {
 
 
 @pytest.fixture
-def phone(served_tab):
-    served_tab.set_viewport_size(PHONE)
-    return served_tab
+def phone(calm_tab):
+    calm_tab.set_viewport_size(PHONE)
+    return calm_tab
 
 
-def test_numbers_and_their_units_stand_on_one_line(phone, served_site):
-    phone.goto(f"{served_site}/book/08_improving.html")
+def test_numbers_and_their_units_stand_on_one_line(phone, site):
+    phone.goto(f"{site}/book/08_improving.html")
     times = phone.get_by_role("cell", name=re.compile(r"^[\d.]+ (s|min)$")).all()
     assert len(times) > 3
     assert {time.evaluate(LINES) for time in times} == {1}
 
 
-def test_figures_are_as_wide_as_the_screen(phone, served_site):
+def test_figures_are_as_wide_as_the_screen(phone, site):
     for page in (TOC["root"], CHAPTERS[2]):
-        phone.goto(f"{served_site}/{page}.html")
+        phone.goto(f"{site}/{page}.html")
         boxes = [each.bounding_box() for each in phone.locator("figure img").all()]
         assert boxes and {box["width"] for box in boxes} == {PHONE["width"]}
 
 
-def test_search_says_what_it_found(phone, served_site):
-    phone.goto(f"{served_site}/search.html?q=gradient")
+def test_search_says_what_it_found(phone, site):
+    phone.goto(f"{site}/search.html?q=gradient")
     excerpts, status = phone.locator(".context"), phone.locator(".search-summary")
     status.get_by_text("Results").wait_for()
     excerpts.nth(5).wait_for()
@@ -501,7 +495,7 @@ def test_search_says_what_it_found(phone, served_site):
     texts = excerpts.all_inner_texts()
     assert "gradient" in " ".join(texts) and "gradient tape" not in texts
     assert not any(part in " ".join(texts) for part in (".pdf", "Contents", "→"))
-    phone.goto(f"{served_site}/search.html?q=xyzzy")
+    phone.goto(f"{site}/search.html?q=xyzzy")
     phone.get_by_text("Nothing found").wait_for()
 
 
@@ -509,8 +503,8 @@ def test_search_says_what_it_found(phone, served_site):
     ("word", "is_there"),
     [("tensor", True), ("compiling", False), ("xyzzy", False)],  # on the map, nowhere
 )
-def test_matches_can_be_hidden_where_there_are_any(phone, served_site, word, is_there):
-    phone.goto(f"{served_site}/{CHAPTERS[0]}.html?highlight={word}")
+def test_matches_can_be_hidden_where_there_are_any(phone, site, word, is_there):
+    phone.goto(f"{site}/{CHAPTERS[0]}.html?highlight={word}")
     link = phone.locator(".highlight-link")
     link.wait_for(state="attached")
     phone.wait_for_timeout(100)
@@ -528,9 +522,9 @@ def shaded(tab, box):
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
-def test_what_goes_on_past_an_edge_shows_that_it_does(phone, served_site, theme):
+def test_what_goes_on_past_an_edge_shows_that_it_does(phone, site, theme):
     phone.emulate_media(color_scheme=theme)
-    phone.goto(f"{served_site}/{CHAPTERS[2]}.html")
+    phone.goto(f"{site}/{CHAPTERS[2]}.html")
     code = phone.locator(".cell_input pre").first
     assert shaded(phone, code) == (False, True)
     code.evaluate("code => code.scrollLeft = 40")

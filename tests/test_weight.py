@@ -15,7 +15,7 @@ import lean
 import nbformat
 import pytest
 from bs4 import BeautifulSoup
-from conftest import CHAPTERS, PAGES, ROOT, SITE, opened, served
+from conftest import CHAPTERS, PAGES, ROOT, SITE, a_few, opened
 from fontTools.ttLib import TTFont
 from markdown_it import MarkdownIt
 from mdit_py_plugins.dollarmath import dollarmath_plugin
@@ -51,12 +51,6 @@ ICONS = """[...document.querySelectorAll("[class*='fa-']")].map(
 
 
 @pytest.fixture(scope="module")
-def server(built):
-    with served(SITE) as address:
-        yield address
-
-
-@pytest.fixture(scope="module")
 def articles(built):
     """What the pages say, by their names."""
     return {
@@ -65,14 +59,12 @@ def articles(built):
     }
 
 
-@pytest.mark.parametrize("screen", [PHONE, DESK], ids=["phone", "desk"])
-@pytest.mark.parametrize("page", PAGES)
-def test_first_load_is_light(browser, server, page, screen):
-    with opened(browser, server) as tab:
-        tab.set_viewport_size(screen)
+@pytest.mark.parametrize("page", a_few(PAGES))
+def test_first_load_is_light(browser, site, page):
+    with opened(browser, site) as tab:
         responses = []
         tab.on("response", lambda response: responses.append(response))
-        tab.goto(f"{server}/{page}.html", wait_until="networkidle")
+        tab.goto(f"{site}/{page}.html", wait_until="networkidle")
         asked = [each for each in responses if each.url.startswith("http")]
         sizes = {each.url: len(each.body()) for each in asked}
     assert len(asked) <= 15
@@ -96,13 +88,13 @@ def test_every_picture_says_its_size_and_waits_until_it_is_near(articles):
 
 
 @pytest.mark.parametrize("screen", [PHONE, DESK], ids=["phone", "desk"])
-@pytest.mark.parametrize("page", ["book/intro", *CHAPTERS])
-def test_no_picture_is_distorted_or_moves_the_page(browser, server, page, screen):
-    with opened(browser, server) as tab:
+@pytest.mark.parametrize("page", a_few(["book/intro", *CHAPTERS]))
+def test_no_picture_is_distorted_or_moves_the_page(browser, site, page, screen):
+    with opened(browser, site) as tab:
         tab.set_viewport_size(screen)
         held = []  # a picture that fails would show its alternative text instead
         tab.route("**/_images/*", lambda route: held.append(route))
-        tab.goto(f"{server}/{page}.html", wait_until="domcontentloaded")
+        tab.goto(f"{site}/{page}.html", wait_until="domcontentloaded")
         pictures = tab.locator("article img")
         pictures.evaluate_all("images => images.forEach(i => { i.loading = 'eager'; })")
         article = tab.locator("article").first
@@ -133,11 +125,21 @@ def test_compressed_pictures_look_the_same(built):
     assert modes.count("P") > 0.9 * len(modes)
 
 
-# Code
+# Code and formulas
+
+
+def formulas_of(cells):
+    """Yield the formulas in a notebook's text, without white space."""
+    parser = MarkdownIt().use(dollarmath_plugin)
+    for cell in cells:
+        for block in parser.parse(cell.source) if cell.cell_type == "markdown" else []:
+            for token in [block, *(block.children or [])]:
+                if token.type.startswith("math"):
+                    yield "".join(token.content.split())
 
 
 @pytest.mark.parametrize("page", CHAPTERS)
-def test_no_code_is_lost(articles, page):
+def test_no_code_and_no_formula_is_lost(articles, page):
     cells = nbformat.read(ROOT / f"{page}.ipynb", as_version=4).cells
     sources = [
         cell.source.strip()
@@ -148,32 +150,11 @@ def test_no_code_is_lost(articles, page):
     shown = articles[page].select(".cell_input pre")
     assert [code.text.strip() for code in shown] == sources
     assert articles[page].select("pre .k") and not articles[page].select("pre .n")
-
-
-# Formulas
-
-
-def formulas_of(notebook):
-    """Yield the formulas in a notebook's text, without white space."""
-    parser = MarkdownIt().use(dollarmath_plugin)
-    for cell in nbformat.read(ROOT / f"{notebook}.ipynb", as_version=4).cells:
-        for block in parser.parse(cell.source) if cell.cell_type == "markdown" else []:
-            for token in [block, *(block.children or [])]:
-                if token.type.startswith("math"):
-                    yield "".join(token.content.split())
-
-
-@pytest.mark.parametrize("page", CHAPTERS)
-def test_no_formula_is_lost(articles, page):
     drawn = [
         "".join(formula.find("annotation").text.split())
         for formula in articles[page].select(".math > math")
     ]
-    assert drawn == list(formulas_of(page))
-
-
-def test_chapters_have_formulas():
-    assert sum(len(list(formulas_of(page))) for page in CHAPTERS) > 50
+    assert drawn == list(formulas_of(cells))
 
 
 def fonts(name):
@@ -262,6 +243,7 @@ def act_on_nothing(tab):
     yield "at first"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("page", "act", "theme"),
     [
@@ -276,15 +258,15 @@ def act_on_nothing(tab):
         ("genindex.html", act_on_nothing, "light"),
     ],
 )
-def test_no_style_is_missed(browser, server, page, act, theme):
+def test_no_style_is_missed(browser, site, page, act, theme):
     styles = []
     for is_trimmed in (True, False):
-        with opened(browser, server) as tab:
+        with opened(browser, site) as tab:
             if not is_trimmed:
                 tab.route("**/lean.css?*", answer_with_all_styles)
             tab.emulate_media(color_scheme=theme, reduced_motion="reduce")
             tab.clock.install()
-            tab.goto(f"{server}/{page}", wait_until="networkidle")
+            tab.goto(f"{site}/{page}", wait_until="networkidle")
             styles.append({})
             for state in act(tab):
                 tab.locator("body").evaluate(HEIGHT)
@@ -309,11 +291,12 @@ def test_variables_of_the_page_to_draw_on_are_kept(built):
     assert "--bs-orange" in defined - kept
 
 
-def test_every_icon_is_in_a_font(browser, server):
+@pytest.mark.slow
+def test_every_icon_is_in_a_font(browser, site):
     drawn = set().union(*(font.getBestCmap() for font in fonts("Font Awesome")))
-    with opened(browser, server) as tab:
+    with opened(browser, site) as tab:
         for page in [*PAGES, "search", "genindex"]:
-            tab.goto(f"{server}/{page}.html")
+            tab.goto(f"{site}/{page}.html")
             icons = [ord(content.strip('"')) for content in tab.evaluate(ICONS)]
             assert icons
             assert set(icons) <= drawn
@@ -337,6 +320,6 @@ def test_pages_load_the_common_files_only(built):
         assert address.startswith("data:") or (SITE / "_static" / address).is_file()
 
 
-@pytest.mark.parametrize("name", [*lean.STYLES, *lean.SCRIPTS])
-def test_what_is_bundled_is_there(built, name):
-    assert len(list((SITE / "_static").glob(name))) == 1
+def test_what_is_bundled_is_there(built):
+    for name in [*lean.STYLES, *lean.SCRIPTS]:
+        assert len(list((SITE / "_static").glob(name))) == 1, name
