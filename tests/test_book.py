@@ -1,7 +1,6 @@
 """The conventions of the book: what holds for every chapter, module and file.
 
-Each check returns a list of problems in words, which should be empty. At the end,
-broken copies of a chapter and a module show that the checks find what they should.
+Each check returns a list of problems in words, which should be empty.
 """
 
 import ast
@@ -563,8 +562,10 @@ WRITTEN = [name for name in CHAPTERS if name in NOTEBOOKS]  # the mirror finds t
 
 
 def assert_none(problems):
+    """Fail with the problems, once: pytest repeats only the first line at its end."""
     if problems:
-        pytest.fail("\n" + "\n".join(problems), pytrace=False)
+        count = f"{len(problems)} problem{'s' * (len(problems) > 1)}:"
+        pytest.fail("\n".join([count, *problems]), pytrace=False)
 
 
 def test_chapters_modules_and_tests_mirror_each_other():
@@ -576,30 +577,33 @@ def test_introduction_and_reference_name_each_chapter():
     assert_none(problems_of_places(CHAPTERS, *[page.read_text() for page in pages]))
 
 
-@pytest.mark.parametrize("stem", MODULES)
-def test_module_follows_the_style(stem):
-    assert_none(problems_of_module(f"{stem}.py", module_source(stem)))
-    assert_none(problems_of_imports(stem, module_source(stem)))
+def test_modules_follow_the_style():
+    sources = {stem: module_source(stem) for stem in MODULES}
+    styles = [problems_of_module(f"{stem}.py", text) for stem, text in sources.items()]
+    assert_none(sum(styles, []))
+    assert_none(sum(map(problems_of_imports, sources, sources.values()), []))
 
 
 @pytest.mark.parametrize("name", WRITTEN)
-@pytest.mark.parametrize("check", CHAPTER_CHECKS, ids=lambda check: check.__name__)
-def test_chapter_has_no(check, name):
-    assert_none(check(read_chapter(name)))
+def test_chapter_keeps_the_conventions(name):
+    assert_none(sum([check(read_chapter(name)) for check in CHAPTER_CHECKS], []))
 
 
 def test_figures_have_names_of_their_own():
     assert_none(problems_of_figure_names(map(read_chapter, WRITTEN)))
 
 
-@pytest.mark.parametrize("path", TEXTS, ids=lambda path: path.name)
-def test_links_lead_somewhere(path):
-    texts = {path.name: path.read_text(encoding="utf-8")}
-    if path.suffix == ".ipynb":
-        texts = {cell: cell.source for cell in read_chapter(path.stem).prose}
-    assert_none(problems_of_links(texts, path.parent))
+def test_links_lead_somewhere():
+    problems = []
+    for path in TEXTS:
+        texts = {path.name: path.read_text(encoding="utf-8")}
+        if path.suffix == ".ipynb":
+            texts = {cell: cell.source for cell in read_chapter(path.stem).prose}
+        problems += problems_of_links(texts, path.parent)
+    assert_none(problems)
 
 
+@pytest.mark.integration
 def test_repository_holds_nothing_that_does_not_belong_there():
     command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
     try:
@@ -610,200 +614,3 @@ def test_repository_holds_nothing_that_does_not_belong_there():
     files = {name: ROOT / name for name in names if (ROOT / name).is_file()}
     found = [problems_of_file(name, path.read_bytes()) for name, path in files.items()]
     assert_none(sum(found, []))
-
-
-# The checks can fail: each finds what is wrong with a broken copy
-
-
-def replaced(old, new):
-    def change(notebook):
-        for cell in notebook["cells"]:
-            cell["source"] = "".join(cell["source"]).replace(old, new)
-
-    return change
-
-
-def changed(text, **fields):
-    """Set fields of the first cell that has the text, in its source or metadata."""
-    return lambda notebook: next(
-        cell for cell in notebook["cells"] if text in json.dumps(cell)
-    ).update(fields)
-
-
-def added(source, cell_type="code", **metadata):
-    cell = {"cell_type": cell_type, "id": "added", "metadata": metadata}
-    cell |= {"source": source, "outputs": [], "execution_count": None}
-    return lambda notebook: notebook["cells"].append(cell)
-
-
-def figure(alt="A line that falls.", caption="The loss.", name="loss"):
-    return {"image": {"alt": alt}, "figure": {"caption": caption, "name": name}}
-
-
-BREAKAGES = {
-    problems_of_source: [
-        ("has outputs", changed("bootstrap", outputs=[{}])),
-        ("execution count", changed("bootstrap", execution_count=1)),
-        ("cell ids repeat", lambda book: book["cells"].append(book["cells"][1])),
-        ("metadata other", lambda book: book["metadata"].clear()),
-        ("no valid notebook", lambda book: book["cells"][0].update(outputs=[])),
-        ("white space", added("x = 1\n")),
-        ("one machine", added("load_mnist('/tmp/mnist.npz')")),
-        ("not seen", added("1 / 0", tags=["raises-exception"])),
-    ],
-    problems_of_markdown: [
-        ("directive", added("```{note}\nA.\n```", "markdown")),
-        ("directive", added(":::{note}\nA.\n:::", "markdown")),
-        ("role", added("See {ref}`there`.", "markdown")),
-        ("footnote", added("So it is.[^1]", "markdown")),
-        ("raw HTML", added("<p align='left'>A.</p>", "markdown")),
-        ("raw HTML", added("<!-- A. -->", "markdown")),
-        ("without alternative text", added("![](a.svg)", "markdown")),
-        ("without alternative text", added("<img src='a.svg'>", "markdown")),
-    ],
-    problems_of_first_cells: [
-        ("no Colab badge", replaced("01_tensors.ipynb)", "02_dense_layers.ipynb)")),
-        ("not badge and", changed("Open in Colab", metadata={"tags": ["badge"]})),
-        ("bootstrap cell other", replaced("find_spec", "find")),
-        ("a second bootstrap cell", added("1", tags=["bootstrap"])),
-        ("not tagged bootstrap", changed("bootstrap", metadata={})),
-        ("imports outside", added("if True:\n    import os")),
-        ("['LIMIT'] outside", added("LIMIT = 3")),
-        ("without SEED", replaced("SEED", "seed")),
-    ],
-    problems_of_skeleton: [
-        ("does not start", replaced("# 1. ", "# 2. ")),
-        ("how long", replaced("minutes", "hours")),
-        ("what for", replaced("\n- ", "\n")),
-        ("no map", replaced("**", "")),
-        ("mistake", replaced("show_error", "print")),
-        ("Takeaways", replaced("\n- ", "\n")),
-        ("no link", replaced("](02_", "](03_")),
-        ("says 'This is the last", replaced("Next:", "This is the last chapter.")),
-    ],
-    problems_of_rhythm: [
-        ("21 lines", added("x = 1\n" * 21)),
-        ("89 characters", added(f"x = '{'-' * 83}'")),
-        ("not plain Python", added("%matplotlib inline")),
-        ("cells, not 20", lambda book: book.update(cells=book["cells"][:9])),
-        ("words to a code cell", replaced(" ", "-")),
-        ("(median)", replaced("\n", "\n\n1\n2\n3\n")),
-    ],
-    problems_of_figures: [
-        ("no alternative text", changed("caption", metadata={})),
-        ("no caption", added("show_digits(images)")),
-        ("no name", added("axis.plot(x)", mystnb=figure(name="A b"))),
-        ("> 160", added("axis.plot(x)", mystnb=figure("a " * 81))),
-        ("a path", added("axis.plot(x)", mystnb=figure("_images/loss.png"))),
-        ("just the caption", added("axis.plot(x)", mystnb=figure("A.", "A."))),
-        ("none is made", added("def f():\n    plt.figure()", mystnb=figure())),
-        ("figures, not 2", lambda book: book.update(cells=book["cells"][:2])),
-    ],
-    problems_of_exercises: [
-        ("numbered 1.4", replaced("Exercise 1.2", "Exercise 1.4")),
-        ("fewer than 3", replaced("### Exercise", "### Task")),
-        ("do not follow", changed('"check"', metadata={})),
-        ("belongs to no", added("1", tags=["solution"])),
-        ("no ...", replaced("...", "1")),
-        ("call check_answer", replaced("check_answer", "print")),
-        ("does not start", replaced("# @title ", "# ")),
-        ("hide-cell", changed('"solution"', metadata={"tags": ["solution"]})),
-        ("cellView", changed('"solution"', metadata={"tags": ["solution"]})),
-        ("call the check function", changed('"solution"', source="1")),
-    ],
-    problems_of_drift: [
-        ("does not define to_vectors", replaced("def to_vectors", "def vectors")),
-        ("to_vectors is not the library's", replaced("/= 255", "/= 256")),
-        ("-    squares = [", added("def nearest_mean(vectors, means):\n    return 0")),
-    ],
-}
-BREAKAGES = [(check, *case) for check, cases in BREAKAGES.items() for case in cases]
-
-
-@pytest.mark.parametrize(("check", "words", "change"), BREAKAGES)
-def test_broken_chapter_is_found(check, words, change):
-    sound = read_chapter(CHAPTERS[0])
-    notebook = copy.deepcopy(sound.notebook)
-    change(notebook)
-    found = {*check(Chapter(sound.name, notebook))} - {*check(sound)}
-    assert any(words in problem for problem in found), found
-    assert all(problem.startswith(sound.name) for problem in found)
-
-
-LIBRARY_CODE = """
-@dataclass
-class A:
-    "A docstring."
-    x: list[int] = field(default_factory=list)
-    def f(self, y: int) -> int:
-        "A docstring."
-        if y:
-            checks.check_choice("y", y, (1, 2))
-            z: int = y**2
-        return y + z
-"""
-CHAPTER_CODE = """
-@dataclass
-class A:
-    x: list = field(default_factory=list)
-class A(A):
-    def f(self, y):
-        if y:
-            z = y**2
-        return y + z
-"""
-
-
-def test_drift_looks_past_what_only_the_library_has_and_at_all_else():
-    changes = [("x:", "w:"), ("@dataclass", ""), ("f(", "g("), ("z = y**2", "pass")]
-    changed_codes = [CHAPTER_CODE.replace(*change) for change in changes]
-    library, chapter, *others = [
-        plain_source(definitions(ast.parse(code))["A"])
-        for code in [LIBRARY_CODE, CHAPTER_CODE, *changed_codes]
-    ]
-    assert chapter == library
-    assert library not in others
-
-
-def test_drift_of_a_constant_is_found():
-    notebook = {"cells": []}
-    added("")(notebook)
-    added(module_source("gradient_tape"))(notebook)
-    assert_none(problems_of_drift(Chapter("04_gradient_tape", notebook)))
-    replaced("SMALLEST_PROBABILITY = 1", "SMALLEST_PROBABILITY = 2")(notebook)
-    assert problems_of_drift(Chapter("04_gradient_tape", notebook))
-
-
-def test_broken_modules_and_files_are_found():
-    assert problems_of_mirror(
-        ["01_a", "03_c"], ["01_a", "02_b"], ["a"], ["a", "d"]
-    ) == [
-        "_toc.yml: 03_c is not number 2",
-        "03_c: no such notebook in book/",
-        "03_c: no module mnist_lib/c.py",
-        "02_b: a notebook that is not in _toc.yml",
-        "c.py: no tests/test_c.py",
-        "test_d.py: no mnist_lib/d.py",
-    ]
-    first, second = STEMS[:2]
-    assert problems_of_imports(first, f"from mnist_lib.{second} import x")
-    assert problems_of_imports("plots", f"from mnist_lib import {first}")
-    assert problems_of_imports("plots", f"from .{first} import x")
-    assert not problems_of_imports(second, f"import mnist_lib.{first}, mnist_lib.plots")
-    function = "__all__ = ['f', 'A']\ndef f(x):\n" + "    x = 1\n" * 150
-    assert problems_of_module("a.py", function + "class A:\n    def b(self): pass") == [
-        "a.py: 154 lines, over 150",
-        "a.py, f: 150 code lines, over 20",
-        "a.py, f: no docstring",
-        "a.py, f: no Args in the docstring",
-        "a.py, f: no return annotation",
-        "a.py, A: no docstring",
-        "a.py, A.b: no docstring",
-    ]
-    links = {"a.md": "[b](reference.md#tensors), [c](missing.md), `[d](code.md)`"}
-    missing = ["a.md: a link to missing.md, which is missing"]
-    assert problems_of_links(links, ROOT / "book") == missing
-    assert len(problems_of_file("a.npz", b"/" + b"root/" + bytes(1_000_000))) == 3
-    notebook = read_chapter(CHAPTERS[0]).notebook
-    twice = [Chapter(CHAPTERS[0], notebook) for _ in range(2)]
-    assert problems_of_figure_names(twice)
