@@ -4,6 +4,7 @@ import contextlib
 import functools
 import http.server
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -195,6 +196,14 @@ def opened(browser, site, **settings):
 def tab(browser, site):
     with opened(browser, site) as tab:
         yield tab
+
+
+@pytest.fixture
+def interruptible():
+    """SIGINT interrupts, also where this process has to ignore it, as in cron."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 @pytest.fixture(autouse=True)
