@@ -3,14 +3,11 @@ import os
 import random as dice
 import re
 import signal
-import subprocess
-import sys
 import time
 
 import numpy as np
 import pytest
 import tensorflow as tf
-from conftest import ROOT, run_on_a_small_disk
 
 from mnist_lib import (
     Adam,
@@ -120,44 +117,27 @@ def is_tidy(folder):
     return whole and all(re.fullmatch(pattern, name) for name in names(folder))
 
 
-SETTINGS = {
-    "in order": {},
-    "shuffled, with momentum and noise": {
-        "rule": Momentum, "distort": Noise, "shuffle": True, "seed": 3,
-        "validation_data": make_data(20), "metric": accuracy,
-        "learning_rate": one_cycle(0.1, 390),
-    },
-    "shuffled, with Adam and distorted pictures": {
-        "rule": Adam, "distort": lambda: Distortion(seed=5), "inputs": 36,
-        "shuffle": True, "seed": 1, "learning_rate": 0.01,
-        "validation_data": make_data(20, 36),
-    },
+ALL_SETTINGS = {
+    "rule": Adam, "distort": lambda: Distortion(seed=5), "inputs": 36,
+    "shuffle": True, "seed": 1, "learning_rate": one_cycle(0.01, 390),
+    "validation_data": make_data(20, 36), "metric": accuracy,
 }  # fmt: skip
 
 
-# Before the first save, right after one, in mid-epoch, at an epoch's end, twice there.
-@pytest.mark.parametrize("settings", SETTINGS.values(), ids=SETTINGS)
-def test_a_run_that_is_stopped_often_ends_like_one_that_is_not(tmp_path, settings):
+def test_a_run_that_is_stopped_often_ends_like_one_that_is_not(tmp_path):
+    # Before the first save, right after one, in mid-epoch, at an epoch's end, twice.
     for last in (50, 99, 117, 29, 131):
-        assert train(tmp_path, last, **settings) is None
-    model = train(tmp_path, **settings)
-    assert same(model, train(**settings))
+        assert train(tmp_path, last, **ALL_SETTINGS) is None
+    model = train(tmp_path, **ALL_SETTINGS)
+    assert same(model, train(**ALL_SETTINGS))
     assert len(model[1].batch_losses) == 390 and len(model[1].epoch_losses) == 3
     assert is_tidy(tmp_path)
 
 
 def test_a_run_with_checkpoints_is_like_one_without(tmp_path):
-    settings = {**SETTINGS["shuffled, with momentum and noise"], "count": 30}
-    settings["learning_rate"] = 0.1
+    settings = {**ALL_SETTINGS, "count": 30, "learning_rate": 0.1}
     assert same(train(tmp_path, **settings), train(**settings))
     assert is_tidy(tmp_path)
-
-
-def test_ordinary_steps_go_on_bit_for_bit_too(tmp_path):
-    settings = {"step": one_training_step, "count": 20, "rule": Adam, "distort": Noise}
-    settings |= {"shuffle": True, "seed": 2, "batch_size": 3}
-    train(tmp_path, epochs=1, **settings)
-    assert same(train(tmp_path, **settings), train(**settings))
 
 
 @pytest.mark.parametrize("run", [train, compiled])
@@ -178,15 +158,12 @@ def test_a_finished_run_returns_at_once(tmp_path, run, capsys):
     assert len(run(tmp_path, count=30, epochs=1)[1].epoch_losses) == 3
 
 
-@pytest.mark.parametrize(
-    "settings", [{"rule": Adam}, {"rule": Momentum, "jit_compile": True}]
-)
-def test_a_compiled_run_goes_on_bit_for_bit(tmp_path, settings):
-    settings |= {"distort": Noise, "shuffle": True, "seed": 3, "metric": accuracy}
-    settings["validation_data"] = make_data(20)
-    model, expected = make_model(), compiled(epochs=4, **settings)
-    for epochs in (1, 2):
-        compiled(tmp_path, epochs=epochs, **settings)
+@pytest.mark.slow
+def test_a_compiled_run_goes_on_bit_for_bit(tmp_path):
+    settings = {"rule": Momentum, "jit_compile": True, "distort": Noise}
+    settings |= {"shuffle": True, "seed": 3, "validation_data": make_data(20)}
+    expected = compiled(epochs=4, **settings)
+    compiled(tmp_path, epochs=2, **settings)
     model = compiled(tmp_path, epochs=4, **settings)
     assert same(model, expected) and is_tidy(tmp_path)
 
@@ -215,14 +192,12 @@ def test_fit_and_fit_compiled_take_over_from_each_other(tmp_path):
     settings = {"rule": Momentum, "distort": Noise, "shuffle": True, "seed": 3}
     settings |= {"count": 50, "batch_size": 20, "validation_data": make_data(20)}
     expected, history = train(epochs=4, **settings)
-    for order in ([train, compiled] * 2, [compiled, train] * 2):
-        folder = tmp_path / order[0].__name__
-        for epochs, run in enumerate(order, 1):
-            weights, own = run(folder, epochs=epochs, **settings)
-        for weight, value in zip(weights, expected, strict=True):
-            assert np.abs(weight - value).max() <= 1e-5
-        assert own.batch_losses == pytest.approx(history.batch_losses, abs=1e-5)
-        assert own.batch_sizes == history.batch_sizes
+    for epochs, run in enumerate([train, compiled] * 2, 1):
+        weights, own = run(tmp_path, epochs=epochs, **settings)
+    for weight, value in zip(weights, expected, strict=True):
+        assert np.abs(weight - value).max() <= 1e-5
+    assert own.batch_losses == pytest.approx(history.batch_losses, abs=1e-5)
+    assert own.batch_sizes == history.batch_sizes
 
 
 def test_a_checkpoint_from_mid_epoch_is_none_for_fit_compiled(tmp_path):
@@ -247,40 +222,29 @@ def test_what_a_distortion_draws_from_matters_only_to_checkpoints(tmp_path):
         train(tmp_path, distort=Plain, count=5)
 
 
-CHANGES = {
-    "layers": (
-        {"inputs": 7},
-        r"the weights' shapes must be \[\[6, 5\].*got \[\[7, 5\]",
+CHANGES = [
+    ({"inputs": 7}, r"the weights' shapes must be \[\[6, 5\].*got \[\[7, 5\]"),
+    ({"rule": Adam}, "the rule must be .'Momentum', .*, got .'Adam', "),
+    (
+        {"rule": lambda weights: Momentum(weights, 0.5)},
+        "the rule must be .*'momentum': 0.9.*, got .*'momentum': 0.5",
     ),
-    "rule": ({"rule": Adam}, "the rule must be .'update_weights', {}., got .'Adam', "),
-    "momentum": (
-        {"rule": lambda w: Momentum(w, 0.5)},
-        "the rule must be .'update_weig",
-    ),
-    "distortion": ({"distort": Noise}, "the distortion must be .'NoneType', {}., got"),
-    "batch size": ({"batch_size": 2}, "batch_size must be 1, got 2"),
-    "order": ({"shuffle": True}, "shuffle must be False, got True"),
-    "data": ({"count": 19}, "the data's digest must be [0-9a-f]{64}, got [0-9a-f]{64}"),
-}
+    ({"distort": Noise}, "the distortion must be .'NoneType', {}., got"),
+    ({"batch_size": 2}, "batch_size must be 1, got 2"),
+    ({"shuffle": True}, "shuffle must be False, got True"),
+    ({"count": 19}, "the data's digest must be [0-9a-f]{64}, got [0-9a-f]{64}"),
+]
 
 
-@pytest.mark.parametrize(("change", "words"), CHANGES.values(), ids=CHANGES)
-def test_the_checkpoint_of_another_training_is_refused(tmp_path, change, words):
-    settings = {"count": 20, "epochs": 1}
+def test_the_checkpoint_of_another_training_is_refused(tmp_path):
+    settings = {"count": 20, "epochs": 1, "rule": Momentum}
     train(tmp_path, **settings)
     before = {path: path.read_bytes() for path in tmp_path.iterdir()}
-    with pytest.raises(
-        ValueError, match=f"to go on from {tmp_path}/training-1, {words}"
-    ):
-        train(tmp_path, **{**settings, **change})
-    assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before
-
-
-def test_another_number_in_the_rule_is_another_rule(tmp_path):
-    train(tmp_path, count=20, epochs=1, rule=Momentum)
-    words = "the rule must be .*'momentum': 0.9.*, got .*'momentum': 0.5"
-    with pytest.raises(ValueError, match=words):
-        train(tmp_path, count=20, rule=lambda weights: Momentum(weights, 0.5))
+    for change, words in CHANGES:
+        words = f"to go on from {tmp_path}/training-1, {words}"
+        with pytest.raises(ValueError, match=words):
+            train(tmp_path, **{**settings, **change})
+        assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before
 
 
 def test_a_rule_of_the_same_name_that_remembers_more_is_refused(tmp_path):
@@ -301,7 +265,7 @@ def test_a_rule_of_the_same_name_that_remembers_more_is_refused(tmp_path):
 
 @pytest.mark.parametrize("ending", [".index", ".data-00000-of-00001"])
 def test_after_a_damaged_checkpoint_it_goes_on_from_the_one_before(tmp_path, ending):
-    settings = {**SETTINGS["shuffled, with momentum and noise"], "epochs": 2}
+    settings = {**ALL_SETTINGS, "epochs": 2}
     assert train(tmp_path, 235, **settings) is None
     path = tmp_path / f"training-3{ending}"
     content = bytearray(path.read_bytes())
@@ -339,119 +303,24 @@ def files_in(folder):
     return {f"{at}/{name}" for at, _, found in os.walk(folder) for name in found}
 
 
-def unfinished_in(folder):
-    """What a killed write leaves: all files but those of whole checkpoints."""
-    whole = tuple(f"{path}." for path in checkpoints_in(folder))
-    return {name for name in files_in(folder) if not name.startswith(whole or "-")}
-
-
-def kill_while_it_saves(process, folder):
-    """Wait for a new file of one kind, temporary or an index, and kill at once."""
-    before, kind = files_in(folder), dice.choice([".tempstate", ".index"])
-    while not any(kind in name for name in files_in(folder) - before):
-        assert process.is_alive()
-        time.sleep(0.0003)
-    process.kill()
-
-
-def kill_at_random(process, folder):
-    """Wait for no save, or for one, and kill some time after that."""
-    before, wait_for_one = files_in(folder), dice.random() < 0.6
-    while wait_for_one and files_in(folder) == before:
-        assert process.is_alive()
-        time.sleep(0.001)
-    time.sleep(dice.uniform(0, 0.06 if wait_for_one else 0.5))
-    process.kill()
-
-
-def kill_often(run, folder, settings, kills):
-    """Kill runs, each second one during a save; return how many, and how many were."""
-    number = during_a_save = 0
-    while number < kills or during_a_save < kills // 4:
-        assert number < 5 * kills  # else something is wrong with the killing
-        before = unfinished_in(folder)
-        process = forks.Process(target=run, args=(folder,), kwargs=settings)
+@pytest.mark.integration
+@pytest.mark.slow
+def test_a_run_that_is_killed_often_ends_like_one_that_is_not(tmp_path):
+    # To trace a graph would take longer than all its steps.
+    settings = {**KILLED, "batch_size": 2, "count": 12, "step": one_training_step}
+    for number in range(20):
+        before = files_in(tmp_path)
+        process = forks.Process(target=train, args=(tmp_path,), kwargs=settings)
         process.start()
-        try:
-            (kill_at_random if number % 2 else kill_while_it_saves)(process, folder)
-        finally:
-            process.kill()
-            process.join()
+        while number % 2 and files_in(tmp_path) == before:  # until it saves
+            assert process.is_alive()
+        time.sleep(dice.uniform(0, [0.5, 0.01][number % 2]))
+        process.kill()
+        process.join()
         assert process.exitcode == -signal.SIGKILL
-        number += 1
-        during_a_save += bool(unfinished_in(folder) - before)
-        assert len(checkpoints_in(folder)) <= 3  # the third may not be removed yet
-        assert len(files_in(folder)) <= 10  # nothing piles up
-    return number, during_a_save
-
-
-@pytest.mark.parametrize(
-    ("run", "kills", "settings"),
-    [
-        (train, 26, {**KILLED, "batch_size": 2, "count": 12}),
-        (train, 4, {**KILLED, "batch_size": 1, "count": 110}),  # saves in mid-epoch
-        (compiled, 5, {**KILLED, "batch_size": 10, "count": 50}),
-    ],
-    ids=["many short epochs", "in mid-epoch", "compiled"],
-)
-def test_a_run_that_is_killed_often_ends_like_one_that_is_not(
-    tmp_path, run, kills, settings
-):
-    if run is train:  # to trace a graph would take longer than all its steps
-        settings = {**settings, "step": one_training_step}
-    kills, during_a_save = kill_often(run, tmp_path, settings, kills)
-    reached = run(tmp_path, **{**settings, "epochs": 1})[1].epoch_losses
-    settings = {**settings, "epochs": len(reached) + 1}
-    print(f"{during_a_save} of {kills} hit a save; {settings['epochs']} epochs")
-    assert same(run(tmp_path, **settings), run(**settings))
+        assert len(checkpoints_in(tmp_path)) <= 3  # the third may not be removed yet
+        assert len(files_in(tmp_path)) <= 10  # nothing piles up
+    reached = train(tmp_path, **{**settings, "epochs": 1})[1].epoch_losses
+    settings["epochs"] = len(reached) + 1
+    assert same(train(tmp_path, **settings), train(**settings))
     assert is_tidy(tmp_path)
-
-
-def fails(words, folder, run, **settings):
-    """Make sure that a run fails in a line that names the folder."""
-    with pytest.raises(OSError, match=words) as caught:
-        run(folder, **settings)
-    assert str(caught.value).startswith(f"no checkpoint could be written to {folder}: ")
-    assert not re.search(r"\{\{|\[Op:|\[\[|\n|Error", str(caught.value))
-
-
-def fill_up_a_small_disk(disk):
-    """Fill it up, make it read-only: in a process that sees a disk of 1 MB there."""
-    folder, fill, settings = disk / "runs", disk / "fill", {"count": 10, "rule": Adam}
-    steps = {"step": one_training_step}
-    train(folder, epochs=1, **settings, **steps)
-    before = {path: path.read_bytes() for path in folder.iterdir()}
-    for run, pages in ((train, 0), (train, 1), (train, 2), (compiled, 1)):
-        free = os.statvfs(disk).f_bavail * 4096
-        fill.write_bytes(bytes(free - pages * 4096))
-        given = {**settings, "batch_size": 1, **(steps if run is train else {})}
-        fails("No space left on device", folder, run, **given)
-        assert {path: path.read_bytes() for path in folder.iterdir()} == before
-        fill.unlink()
-    # What a killed write left makes room for the next one.
-    left = folder / "unfinished.data-00000-of-00001"
-    left.write_bytes(bytes(os.statvfs(disk).f_bavail * 4096))
-    settings |= {"epochs": 2, **steps}
-    assert same(train(folder, **settings), train(**settings))
-    assert is_tidy(folder)
-
-    def remount_and_step(*arguments):
-        subprocess.run(["mount", "-o", "remount,ro", disk], check=True)
-        return one_training_step(*arguments)
-
-    settings["epochs"], before = 3, names(folder)
-    given = {**settings, "step": remount_and_step}
-    fails("Read-only file system", folder, train, **given)
-    for place in (folder, disk / "new"):  # now it is found before the first step
-        fails("Read-only file system", place, train, **settings, distort=NoEpoch)
-    assert names(folder) == before
-    print("all is well")
-
-
-def test_a_full_and_a_read_only_disk_leave_the_old_checkpoints_alone(tmp_path):
-    code = "import sys, pathlib, test_checkpoints as tests\n"
-    code += "tests.fill_up_a_small_disk(pathlib.Path(sys.argv[1]))"
-    environment = {**os.environ, "PYTHONPATH": f"{ROOT}:{ROOT / 'tests'}"}
-    command = [sys.executable, "-c", code, tmp_path]
-    done = run_on_a_small_disk(tmp_path, command, env=environment)
-    assert done.stdout == "all is well\n", done.stderr
