@@ -5,7 +5,6 @@ import tensorflow as tf
 from mnist_lib import (
     Adam,
     Distortion,
-    Momentum,
     NaiveDense,
     NaiveSequential,
     accuracy,
@@ -40,13 +39,9 @@ def trained(train, data, rule=None, **settings):
 
 
 SETTINGS = {
-    "in order": {"batch_size": 10},
     "a short last batch": {"batch_size": 20},
-    "one batch": {"batch_size": 50},
-    "a batch larger than the data": {"batch_size": 128},
     "one example to a batch": {"batch_size": 1, "epochs": 1},
     "shuffled": {"batch_size": 20, "shuffle": True, "seed": 3},
-    "momentum": {"rule": Momentum, "learning_rate": 0.05},
     "Adam": {"rule": Adam, "learning_rate": 0.01, "batch_size": 20},
     "one cycle": {"learning_rate": one_cycle(0.3, 9), "batch_size": 20},
 }
@@ -98,14 +93,14 @@ def test_validation_is_measured_after_every_epoch(small_data):
 
 
 def test_it_prints_the_lines_of_fit(small_data, capsys):
-    images, labels = (np.concatenate([part] * 5) for part in small_data)
+    images, labels = (np.concatenate([part] * 3) for part in small_data)
     printed = []
     for train in (fit, fit_compiled):
         trained(train, (images, labels), batch_size=1, verbose=1, epochs=2,
                 validation_data=small_data, metric=accuracy)  # fmt: skip
         printed.append(capsys.readouterr().out)
     assert printed[0] == printed[1]
-    assert printed[0].count("loss at batch") == 6
+    assert printed[0].count("loss at batch") == 4
 
 
 def test_it_can_be_silent_or_show_a_bar(small_data, capsys):
@@ -171,12 +166,8 @@ def test_what_a_graph_could_not_tell_is_found_before(small_data):
     "change",
     [
         {"batch_size": np.int64(20)},
-        {"learning_rate": tf.constant(0.1)},
         {"learning_rate": lambda step: tf.constant(0.1)},
         {"learning_rate": tf.keras.optimizers.schedules.ExponentialDecay(0.1, 3, 0.5)},
-        {"learning_rate": lambda step: np.float64(0.1)},
-        {"learning_rate": lambda step: 1},
-        {"distort": lambda images: images[:, ::-1].copy()},
         {"distort": lambda images: tf.reverse(images, [1])},
     ],
     ids=str,
@@ -230,6 +221,7 @@ def test_wrong_arguments_are_explained(small_data, change, error, words):
         assert np.array_equal(old, weight)
 
 
+@pytest.mark.slow
 def test_training_many_models_gives_no_warning(small_data, caplog):
     for _ in range(8):
         trained(fit_compiled, small_data, epochs=1)

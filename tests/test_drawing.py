@@ -57,7 +57,7 @@ def test_quantize_by_hand():
     assert np.allclose(scales, [0.01, 0.02 / 127])
 
 
-@pytest.mark.parametrize("bits", range(2, 9))
+@pytest.mark.parametrize("bits", [2, 8])
 def test_no_weight_is_off_by_more_than_half_a_scale(random, bits):
     matrix = random.normal(size=(50, 20)).astype("float32") * np.arange(1, 21)
     integers, scales = quantize(matrix, bits)
@@ -119,8 +119,14 @@ def test_the_network_of_the_course_is_small_enough(path):
     assert path.stat().st_size <= 450_000
 
 
-@pytest.mark.parametrize("sizes", [(784, 10), (784, 20, 10), (784, 30, 20, 10)])
-@pytest.mark.parametrize("hidden", [tf.nn.relu, tf.nn.tanh, tf.nn.sigmoid])
+@pytest.mark.parametrize(
+    ("sizes", "hidden"),
+    [
+        ((784, 10), tf.nn.relu),
+        ((784, 20, 10), tf.nn.tanh),
+        ((784, 30, 20, 10), tf.nn.sigmoid),
+    ],
+)
 def test_a_network_comes_back_with_rounded_weights(path, random, sizes, hidden):
     model = make_model(*sizes, hidden=hidden)
     export_weights(model, str(path))
@@ -190,13 +196,13 @@ CHANGES = {
 }
 
 
-@pytest.mark.parametrize(("words", "change"), CHANGES.items(), ids=CHANGES)
-def test_a_file_made_to_deceive_is_refused(path, content, words, change):
-    changed = content[:-4].replace(*change, 1)
-    assert changed != content[:-4]
-    path.write_bytes(with_checksum(changed))
-    with pytest.raises(ValueError, match=f"(?s)not usable: .*({words})"):
-        import_weights(path)
+def test_a_file_made_to_deceive_is_refused(path, content):
+    for words, change in CHANGES.items():
+        changed = content[:-4].replace(*change, 1)
+        assert changed != content[:-4]
+        path.write_bytes(with_checksum(changed))
+        with pytest.raises(ValueError, match=f"(?s)not usable: .*({words})"):
+            import_weights(path)
 
 
 def test_what_follows_the_last_layer_is_not_passed_over(path, content):
