@@ -36,6 +36,7 @@ OF_THE_PROJECT = {
     "browser_drawing",
     "chapters",
     "colab",
+    "course",
     "determinism",
     "editions",
     "fuzzing",
