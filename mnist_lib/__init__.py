@@ -5,14 +5,11 @@ batches predictions, predictions a loss, the loss gradients, gradients trained
 weights. Each module has a chapter of the same name in the course.
 """
 
-import importlib
-
 from mnist_lib.batching import BatchGenerator
-from mnist_lib.checkpoints import TrainingCheckpoint
-from mnist_lib.cluster import join_cluster
 from mnist_lib.compiling import fit_compiled
 from mnist_lib.dense_layers import NaiveDense, NaiveSequential, uniform_start
-from mnist_lib.distortion import Distortion
+from mnist_lib.digits.distortion import Distortion
+from mnist_lib.digits.stand_in import make_stand_in
 from mnist_lib.drawing import export_weights, import_weights, quantize
 from mnist_lib.evaluation import (
     Mistakes,
@@ -22,18 +19,16 @@ from mnist_lib.evaluation import (
     misclassified,
     predict,
 )
-from mnist_lib.exercises import check_answer, show_error
-from mnist_lib.figures import plot_bars, plot_curves, plot_timeline
 from mnist_lib.gradient_tape import (
     average_loss,
     in_float64,
     loss_and_gradients,
     numerical_gradient,
 )
-from mnist_lib.history import History
 from mnist_lib.improving import Adam, Momentum, glorot_start, he_start, one_cycle
-from mnist_lib.launching import start_workers
-from mnist_lib.plots import (
+from mnist_lib.notebook.answers import check_answer, show_error
+from mnist_lib.notebook.figures import plot_bars, plot_curves, plot_timeline
+from mnist_lib.notebook.plots import (
     plot_confidence,
     plot_confusion,
     plot_forward,
@@ -42,9 +37,9 @@ from mnist_lib.plots import (
     plot_weights,
     show_digits,
 )
-from mnist_lib.saving import load_weights, save_weights, to_keras
-from mnist_lib.simulation import Costs, all_reduce_seconds, simulate_steps
-from mnist_lib.stand_in import make_stand_in
+from mnist_lib.saving.checkpoints import TrainingCheckpoint
+from mnist_lib.saving.weights import load_weights, save_weights, to_keras
+from mnist_lib.scaling import distributed_step, fit_distributed
 from mnist_lib.tensors import (
     StandInWarning,
     describe_digits,
@@ -53,7 +48,16 @@ from mnist_lib.tensors import (
     nearest_mean,
     to_vectors,
 )
-from mnist_lib.training import fit, one_training_step, rate_at, update_weights
+from mnist_lib.training import (
+    History,
+    fit,
+    one_training_step,
+    rate_at,
+    update_weights,
+)
+from mnist_lib.workers.cluster import join_cluster
+from mnist_lib.workers.launching import start_workers
+from mnist_lib.workers.simulation import Costs, all_reduce_seconds, simulate_steps
 
 __all__ = [
     "Adam",
@@ -116,11 +120,3 @@ __all__ = [
     "uniform_start",
     "update_weights",
 ]
-
-
-def __getattr__(name: str):
-    # Only when it is asked for: ``python -m mnist_lib.scaling`` runs that module,
-    # and Python warns where the package has imported it before.
-    if name in ("distributed_step", "fit_distributed"):
-        return getattr(importlib.import_module("mnist_lib.scaling"), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -12,11 +12,10 @@ from collections.abc import Callable
 
 import tensorflow as tf
 
-from mnist_lib import model_checks
+from mnist_lib import checks
 from mnist_lib.batching import BatchGenerator
-from mnist_lib.checkpoints import TrainingCheckpoint
-from mnist_lib.history import History
-from mnist_lib.training import one_training_step, rate_at, update_weights
+from mnist_lib.saving.checkpoints import TrainingCheckpoint
+from mnist_lib.training import History, one_training_step, rate_at, update_weights
 
 __all__ = ["fit_compiled"]
 
@@ -101,17 +100,17 @@ def fit_compiled(
     Raises:
         What ``fit`` raises; for a loss that is not finite, at the end of its epoch.
     """
-    model_checks.check_training(model, images, labels)
-    model_checks.check_settings(model, epochs, learning_rate, verbose, update, distort)
-    model_checks.check_validation(model, validation_data, metric)
+    checks.check_training(model, images, labels)
+    checks.check_settings(model, epochs, learning_rate, verbose, update, distort)
+    checks.check_validation(model, validation_data, metric)
     generator = BatchGenerator(images, labels, batch_size, shuffle, seed)
-    model_checks.check_last_rate(learning_rate, epochs * generator.num_batches)
-    model_checks.check_batch(model, images[:batch_size], labels[:batch_size])
+    checks.check_last_rate(learning_rate, epochs * generator.num_batches)
+    checks.check_batch(model, images[:batch_size], labels[:batch_size])
     history = History()
     checkpoint = TrainingCheckpoint(
         checkpoint_dir, model, history, generator, update, distort
     )
-    model_checks.check_epoch_start(generator.index)
+    checks.check_epoch_start(generator.index)
     images, labels = tf.constant(images), tf.constant(labels)
     run_epoch = compile_epoch(model, images, labels, batch_size, update, jit_compile)
     for epoch in checkpoint.epochs(epochs):
@@ -130,7 +129,7 @@ def fit_compiled(
 def draw_epoch(images, labels, generator, distort) -> tuple:
     """Return all images and labels, distorted and in the order of the next epoch."""
     images = images if distort is None else tf.constant(distort(generator.images))
-    model_checks.check_distorted(images, generator.images)
+    checks.check_distorted(images, generator.images)
     if generator.shuffle:
         images, labels = (tf.gather(part, generator.order) for part in (images, labels))
     generator.restart()
@@ -141,7 +140,7 @@ def report_losses(history, losses, generator, verbose) -> None:
     """Add an epoch's losses to the history, and print what ``fit`` prints of them."""
     left = len(generator.images)
     for batch, loss in enumerate(losses.numpy()):
-        model_checks.check_finite_loss(loss, len(history.epoch_losses), batch)
+        checks.check_finite_loss(loss, len(history.epoch_losses), batch)
         history.add_batch(loss, min(generator.batch_size, left))
         left -= generator.batch_size
         if verbose == 1 and batch % 100 == 0:

@@ -15,7 +15,7 @@ from collections.abc import Callable
 
 import tensorflow as tf
 
-from mnist_lib import checks, model_checks
+from mnist_lib import checks
 
 __all__ = ["NaiveDense", "NaiveSequential", "uniform_start"]
 
@@ -116,7 +116,7 @@ class NaiveSequential:
 
     def __init__(self, layers: list):
         self.layers = list(layers)
-        model_checks.check_layers_fit(self.layers)
+        checks.check_layers_fit(self.layers)
 
     def __call__(self, inputs) -> tf.Tensor:
         """Return the last layer's output, of shape (n, its output_size)."""

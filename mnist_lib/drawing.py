@@ -18,10 +18,10 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-from mnist_lib import checks, model_checks
-from mnist_lib.archives import write_whole
+from mnist_lib import checks
 from mnist_lib.dense_layers import NaiveDense, NaiveSequential
-from mnist_lib.saving import name_in_keras
+from mnist_lib.saving.archives import write_whole
+from mnist_lib.saving.weights import name_in_keras
 
 __all__ = ["export_weights", "import_weights", "quantize"]
 
@@ -75,8 +75,8 @@ def export_weights(model, path: str | os.PathLike) -> None:
         ValueError: It is another network, or a weight is not finite.
         OSError: The file could not be written. One that was there before stays.
     """
-    model_checks.check_dense_layers(model)
-    model_checks.check_layers_fit(model.layers)
+    checks.check_dense_layers(model)
+    checks.check_layers_fit(model.layers)
     names = [name_in_keras(layer.activation) for layer in model.layers]
     sizes = [tuple(layer.W.shape) for layer in model.layers]
     checks.require({*names} <= {*ACTIVATIONS}, "activations", [*ACTIVATIONS], names)

@@ -12,7 +12,7 @@ from collections.abc import Callable
 import numpy as np
 import tensorflow as tf
 
-from mnist_lib import checks, model_checks
+from mnist_lib import checks
 
 __all__ = ["average_loss", "in_float64", "loss_and_gradients", "numerical_gradient"]
 
@@ -65,7 +65,7 @@ def loss_and_gradients(model, images, labels) -> tuple[tf.Tensor, list[tf.Tensor
 
     Source: F. Chollet, *Deep Learning with Python*, 2nd edition, section 2.5.2.
     """
-    model_checks.check_model(model)
+    checks.check_model(model)
     checks.check_same_length(images, labels)
     with tf.GradientTape() as tape:
         predictions = model(images)
@@ -115,7 +115,7 @@ def numerical_gradient(
         ValueError: ``step`` is not positive and finite, there is no such weight
             or position, or the data do not fit the model.
     """
-    model_checks.check_model(model)
+    checks.check_model(model)
     checks.check_positive_number("step", step)
     checks.check_choice("weight", weight, tuple(range(len(model.weights))))
     twin = in_float64(model)
@@ -130,6 +130,6 @@ def numerical_gradient(
         return average_loss(labels, twin(images)).numpy()
 
     chosen = list(np.ndindex(start.shape) if positions is None else positions)
-    model_checks.check_positions(chosen, start.shape)
+    checks.check_positions(chosen, start.shape)
     slopes = [(loss_at(p, step) - loss_at(p, -step)) / (2 * step) for p in chosen]
     return np.reshape(slopes, start.shape if positions is None else -1)

@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import tensorflow as tf
 
-from mnist_lib import checks, model_checks
+from mnist_lib import checks
 
 __all__ = ["Adam", "Momentum", "glorot_start", "he_start", "one_cycle"]
 
@@ -56,7 +56,7 @@ class Momentum:
     """
 
     def __init__(self, weights, momentum: float = 0.9, nesterov: bool = False):
-        model_checks.check_rule_weights(weights)
+        checks.check_rule_weights(weights)
         checks.check_number("momentum", momentum, below=1)
         self.weights, self.momentum, self.nesterov = weights, momentum, nesterov
         self.velocities = [tf.Variable(tf.zeros_like(weight)) for weight in weights]
@@ -64,8 +64,8 @@ class Momentum:
     def __call__(self, gradients, weights, learning_rate) -> None:
         """Update the weights in place; arguments as for ``update_weights``."""
         checks.check_positive_number("learning_rate", learning_rate)
-        model_checks.check_rule(self, weights)
-        model_checks.check_gradients(gradients, weights)
+        checks.check_rule(self, weights)
+        checks.check_gradients(gradients, weights)
         slots = zip(gradients, weights, self.velocities, strict=True)
         for gradient, weight, velocity in slots:
             step = learning_rate * gradient
@@ -91,7 +91,7 @@ class Adam:
         self, weights, beta_1: float = 0.9, beta_2: float = 0.999,
         epsilon: float = 1e-7, weight_decay: float = 0.0,
     ):  # fmt: skip
-        model_checks.check_rule_weights(weights)
+        checks.check_rule_weights(weights)
         checks.check_number("beta_1", beta_1, below=1)
         checks.check_number("beta_2", beta_2, below=1)
         checks.check_positive_number("epsilon", epsilon)
@@ -105,8 +105,8 @@ class Adam:
     def __call__(self, gradients, weights, learning_rate) -> None:
         """Update the weights in place; arguments as for ``update_weights``."""
         checks.check_positive_number("learning_rate", learning_rate)
-        model_checks.check_rule(self, weights)
-        model_checks.check_gradients(gradients, weights)
+        checks.check_rule(self, weights)
+        checks.check_gradients(gradients, weights)
         self.steps.assign_add(1.0)
         # Both means start at 0; this makes up for it in the first steps.
         grown = 1 - self.beta_1**self.steps, 1 - self.beta_2**self.steps

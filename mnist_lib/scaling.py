@@ -4,7 +4,7 @@ In synchronous data parallelism every replica has a copy of the weights. Each co
 the gradients of its share of the batch; the sum over all replicas is the gradient of
 the whole batch, and all take the same step with it.
 
-``python -m mnist_lib.scaling --workers 2 --epochs 1`` trains on worker processes.
+``python -m mnist_lib --workers 2 --epochs 1`` trains on worker processes.
 
 Source: TensorFlow's guide *Distributed training with TensorFlow*.
 """
@@ -14,10 +14,10 @@ from collections.abc import Callable
 
 import tensorflow as tf
 
-from mnist_lib import checks, cluster, command
+from mnist_lib import checks
 from mnist_lib.gradient_tape import loss_and_gradients
-from mnist_lib.history import History
-from mnist_lib.training import fit, update_weights
+from mnist_lib.training import History, fit, update_weights
+from mnist_lib.workers import cluster
 
 __all__ = ["distributed_step", "fit_distributed"]
 
@@ -123,7 +123,3 @@ def fit_distributed(
         return model, fit(model, images, labels, epochs, batch_size, **settings)
     except tf.errors.OpError as error:
         raise cluster.explained(error) from error
-
-
-if __name__ == "__main__":
-    command.main(fit_distributed)

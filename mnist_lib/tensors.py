@@ -10,7 +10,8 @@ import warnings
 
 import numpy as np
 
-from mnist_lib import checks, digit_files
+from mnist_lib import checks
+from mnist_lib.digits import files
 
 __all__ = [
     "StandInWarning",
@@ -54,17 +55,17 @@ def load_mnist(path: str | os.PathLike | None = None) -> tuple[tuple, tuple]:
     if path is None and source != "stand-in":
         path = os.environ.get("MNIST_NPZ") or None
     if path is not None:
-        return digit_files.read_mnist(path)
+        return files.read_mnist(path)
     problem = "MNIST_SOURCE asks for them"
     if source != "stand-in":
         try:
-            return digit_files.read_mnist(digit_files.download_mnist())
+            return files.read_mnist(files.download_mnist())
         except OSError as error:
             problem = f"MNIST could not be had ({error})"
         if source == "mnist":
             raise ConnectionError(f"{problem}, and MNIST_SOURCE forbids stand-ins")
     warnings.warn(f"stand-in digits: {problem}", StandInWarning, stacklevel=2)
-    return digit_files.load_stand_in()
+    return files.load_stand_in()
 
 
 def describe_digits(train_images: np.ndarray) -> str:
@@ -76,7 +77,7 @@ def describe_digits(train_images: np.ndarray) -> str:
     Returns:
         A sentence or two.
     """
-    if digit_files.is_mnist(train_images):
+    if files.is_mnist(train_images):
         return f"These are the digits of MNIST, {len(train_images):,} to train on."
     return (
         "These are NOT the digits of MNIST but stand-ins drawn by the program.\n"

@@ -7,17 +7,17 @@ Source: F. Chollet, *Deep Learning with Python*, 2nd edition, sections 2.5.2 and
 
 import os
 from collections.abc import Callable
+from dataclasses import dataclass, field
 
 import numpy as np
 import tensorflow as tf
 
-from mnist_lib import checks, model_checks
+from mnist_lib import checks
 from mnist_lib.batching import BatchGenerator
-from mnist_lib.checkpoints import TrainingCheckpoint
-from mnist_lib.gradient_tape import loss_and_gradients
-from mnist_lib.history import History
+from mnist_lib.gradient_tape import average_loss, loss_and_gradients
+from mnist_lib.saving.checkpoints import TrainingCheckpoint
 
-__all__ = ["fit", "one_training_step", "rate_at", "update_weights"]
+__all__ = ["History", "fit", "one_training_step", "rate_at", "update_weights"]
 
 
 def update_weights(gradients, weights, learning_rate: float = 1e-3) -> None:
@@ -29,7 +29,7 @@ def update_weights(gradients, weights, learning_rate: float = 1e-3) -> None:
         learning_rate: Positive number, the length of the step.
     """
     checks.check_positive_number("learning_rate", learning_rate)
-    model_checks.check_gradients(gradients, weights)
+    checks.check_gradients(gradients, weights)
     for gradient, weight in zip(gradients, weights, strict=True):
         weight.assign_sub(learning_rate * gradient)
 
@@ -56,6 +56,46 @@ def one_training_step(
     loss, gradients = loss_and_gradients(model, images_batch, labels_batch)
     update(gradients, model.weights, learning_rate)
     return loss
+
+
+@dataclass
+class History:
+    """What happened during training, in the order in which it happened.
+
+    Losses are means over examples, in nats.
+    """
+
+    batch_losses: list[float] = field(default_factory=list)  #: before each step
+    batch_sizes: list[int] = field(default_factory=list)  #: examples in each batch
+    epoch_losses: list[float] = field(default_factory=list)  #: over each epoch
+    validation_losses: list[float] = field(default_factory=list)  #: after each epoch
+    validation_metrics: list[float] = field(default_factory=list)  #: after each epoch
+
+    def add_batch(self, loss, size: int) -> None:
+        """Add the loss of a batch of ``size`` examples."""
+        self.batch_losses.append(float(loss))
+        self.batch_sizes.append(size)
+
+    def add_epoch(self, num_batches: int) -> None:
+        """Add the mean over the examples of the last ``num_batches`` batches."""
+        losses = self.batch_losses[-num_batches:]
+        sizes = self.batch_sizes[-num_batches:]
+        self.epoch_losses.append(float(np.average(losses, weights=sizes)))
+
+    def add_validation(self, model, validation_data, metric, verbose) -> None:
+        """Measure the loss and the metric on validation data, and print them."""
+        if validation_data is None:
+            return
+        images, labels = validation_data
+        predictions = model(images)
+        self.validation_losses.append(float(average_loss(labels, predictions)))
+        line = f"validation loss: {self.validation_losses[-1]:.2f}"
+        if metric is not None:
+            self.validation_metrics.append(float(metric(labels, predictions)))
+            name = getattr(metric, "__name__", "metric")
+            line += f", {name}: {self.validation_metrics[-1]:.4f}"
+        if verbose:
+            print(line)
 
 
 def rate_at(learning_rate, step: int) -> float:
@@ -118,12 +158,12 @@ def fit(
         FloatingPointError: The loss is no longer finite.
         OSError: ``checkpoint_dir`` cannot be written to.
     """
-    model_checks.check_training(model, images, labels)
-    model_checks.check_settings(model, epochs, learning_rate, verbose, update, distort)
+    checks.check_training(model, images, labels)
+    checks.check_settings(model, epochs, learning_rate, verbose, update, distort)
     checks.check_callable("step", step)
-    model_checks.check_validation(model, validation_data, metric)
+    checks.check_validation(model, validation_data, metric)
     generator = BatchGenerator(images, labels, batch_size, shuffle, seed)
-    model_checks.check_last_rate(learning_rate, epochs * generator.num_batches)
+    checks.check_last_rate(learning_rate, epochs * generator.num_batches)
     images, history = generator.images, History()
     checkpoint = TrainingCheckpoint(
         checkpoint_dir, model, history, generator, update, distort
@@ -132,12 +172,12 @@ def fit(
         if verbose:
             print(f"Epoch {epoch}")
         generator.images = np.asarray(images if distort is None else distort(images))
-        model_checks.check_distorted(generator.images, images)
+        checks.check_distorted(generator.images, images)
         bar = tf.keras.utils.Progbar(generator.num_batches, verbose=verbose == "bar")
         for batch, (images_batch, labels_batch) in checkpoint.batches():
             rate = rate_at(learning_rate, epoch * generator.num_batches + batch)
             loss = step(model, images_batch, labels_batch, rate, update)
-            model_checks.check_finite_loss(float(loss), epoch, batch)
+            checks.check_finite_loss(float(loss), epoch, batch)
             history.add_batch(loss, len(labels_batch))
             bar.update(batch + 1, [("loss", float(loss))])
             if verbose == 1 and batch % 100 == 0:

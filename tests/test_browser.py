@@ -29,7 +29,7 @@ from conftest import (
 )
 from PIL import Image
 
-from mnist_lib import figures
+from mnist_lib.notebook import figures
 
 ALL_PAGES = [*PAGES, "genindex", "py-modindex", "search", "404", "index"]
 WIDE, PHONE = {"width": 1280, "height": 900}, {"width": 390, "height": 844}

@@ -206,13 +206,14 @@ OF_BYTES = [flipped_bytes, truncated, another_field_of_a_structure]
 
 def loader_of_mnist(folder, random):
     """Small arrays that count as MNIST, and what loads a file of them."""
-    from mnist_lib import digit_files, load_mnist
+    from mnist_lib import load_mnist
+    from mnist_lib.digits import files
 
     shapes = {"x_train": (5, 28, 28), "y_train": (5,), "x_test": (5, 28, 28)}
     shapes["y_test"] = (5,)
     arrays = {n: random.integers(0, 255, s).astype("uint8") for n, s in shapes.items()}
-    digests = {name: digit_files.sha256(array) for name, array in arrays.items()}
-    digit_files.ARRAYS = {name: (shapes[name], digests[name]) for name in arrays}
+    digests = {name: files.sha256(array) for name, array in arrays.items()}
+    files.ARRAYS = {name: (shapes[name], digests[name]) for name in arrays}
 
     def load(path):
         return [array for pair in load_mnist(path=path) for array in pair]

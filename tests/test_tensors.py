@@ -6,19 +6,19 @@ import pytest
 from mnist_lib import (
     StandInWarning,
     describe_digits,
-    digit_files,
     load_mnist,
     mean_images,
     nearest_mean,
     to_vectors,
 )
+from mnist_lib.digits import files
 
 
 @pytest.fixture
 def stand_ins(monkeypatch):
     """A tiny stand-in instead of the full one, and no setting from outside."""
     digits = ((np.zeros((3, 28, 28), "uint8"), np.zeros(3, "uint8")),) * 2
-    monkeypatch.setattr(digit_files, "load_stand_in", lambda: digits)
+    monkeypatch.setattr(files, "load_stand_in", lambda: digits)
     monkeypatch.delenv("MNIST_NPZ", raising=False)
     monkeypatch.delenv("MNIST_SOURCE", raising=False)
     return digits
@@ -27,8 +27,8 @@ def stand_ins(monkeypatch):
 @pytest.fixture
 def no_network(monkeypatch, tmp_path):
     """An empty Keras cache, and an address at which nobody answers."""
-    monkeypatch.setattr(digit_files, "KERAS_HOME", str(tmp_path))
-    monkeypatch.setattr(digit_files, "ADDRESS", "http://127.0.0.1:9/mnist.npz")
+    monkeypatch.setattr(files, "KERAS_HOME", str(tmp_path))
+    monkeypatch.setattr(files, "ADDRESS", "http://127.0.0.1:9/mnist.npz")
 
 
 def test_vectors_are_rows_of_784_numbers_between_0_and_1():

@@ -22,7 +22,7 @@ from mnist_lib import (
     one_training_step,
     update_weights,
 )
-from mnist_lib.checkpoint_files import checkpoints_in
+from mnist_lib.saving.checkpoint_files import checkpoints_in
 
 
 def make_model(inputs=6, hidden=5):

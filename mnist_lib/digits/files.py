@@ -14,8 +14,8 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from mnist_lib import stand_in
-from mnist_lib.archives import read_arrays, sha256, write_arrays
+from mnist_lib.digits import stand_in
+from mnist_lib.saving.archives import read_arrays, sha256, write_arrays
 
 KERAS_HOME = os.environ.get("KERAS_HOME") or str(Path.home() / ".keras")
 ADDRESS = "https://storage.googleapis.com/tensorflow/tf-keras-datasets/mnist.npz"

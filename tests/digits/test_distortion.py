@@ -3,7 +3,7 @@ import pytest
 import tensorflow as tf
 
 from mnist_lib import Distortion, make_stand_in, to_vectors
-from mnist_lib.distortion import bend, warp
+from mnist_lib.digits.distortion import bend, warp
 
 NONE = {"rotation": 0, "scale": 0, "shear": 0, "shift": 0, "elastic": 0}
 

@@ -10,8 +10,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from mnist_lib import checks, model_checks
-from mnist_lib.archives import read_arrays, sha256, write_arrays
+from mnist_lib import checks
+from mnist_lib.saving.archives import read_arrays, sha256, write_arrays
 
 __all__ = ["load_weights", "save_weights", "to_keras"]
 
@@ -29,7 +29,7 @@ def save_weights(model, path: str | os.PathLike) -> None:
     Raises:
         OSError: The file could not be written. One that was there before stays.
     """
-    model_checks.check_model(model)
+    checks.check_model(model)
     arrays = {f"weight_{i}": weight.numpy() for i, weight in enumerate(model.weights)}
     digest = bytes.fromhex(sha256(*arrays.values()))
     write_arrays(path, {**arrays, "sha256": np.frombuffer(digest, np.uint8)})
@@ -46,7 +46,7 @@ def load_weights(model, path: str | os.PathLike) -> None:
         ValueError: The file is missing, damaged, or of another network. The model
             keeps the weights that it had.
     """
-    model_checks.check_model(model)
+    checks.check_model(model)
     expected = {
         f"weight_{i}": (tuple(weight.shape), weight.dtype.as_numpy_dtype)
         for i, weight in enumerate(model.weights)
@@ -76,7 +76,7 @@ def to_keras(model) -> keras.Sequential:
     Raises:
         ValueError: A layer or an activation is one that Keras has not.
     """
-    model_checks.check_dense_layers(model)
+    checks.check_dense_layers(model)
     first = model.layers[0]
     twin = keras.Sequential([keras.Input((first.input_size,), dtype=first.W.dtype)])
     for layer in model.layers:
@@ -94,7 +94,7 @@ def name_in_keras(activation) -> str:
         ValueError: It has none.
     """
     name = getattr(activation, "__name__", "").removesuffix("_v2")
-    model_checks.check_activation(name, activation)
+    checks.check_activation(name, activation)
     sums = tf.linspace([-3.0], [3.0], 20, axis=1)
     values = activation(sums), keras.activations.get(name)(sums)
     same = np.shape(values[0]) == sums.shape and np.allclose(*values, atol=1e-5)

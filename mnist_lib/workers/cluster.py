@@ -15,11 +15,11 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-from mnist_lib.addresses import answers, read_cluster, take_apart
-from mnist_lib.archives import sha256
-from mnist_lib.checkpoint_files import checkpoints_in
 from mnist_lib.checks import check_positive_integer, require
+from mnist_lib.saving.archives import sha256
+from mnist_lib.saving.checkpoint_files import checkpoints_in
 from mnist_lib.training import rate_at
+from mnist_lib.workers.addresses import answers, read_cluster, take_apart
 
 
 def join_cluster(time_limit: float = 60.0) -> tf.distribute.Strategy:

@@ -1,24 +1,24 @@
-"""The command line of ``scaling``: train on several processes or machines."""
+"""The command line: train the network of the course on several processes."""
 
 import argparse
 import math
 import os
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import tensorflow as tf
 
-from mnist_lib.addresses import read_cluster
 from mnist_lib.checks import check_positive_integer, require
-from mnist_lib.cluster import check_shares, join_cluster
 from mnist_lib.dense_layers import NaiveDense, NaiveSequential
 from mnist_lib.evaluation import accuracy, predict
 from mnist_lib.improving import Momentum, he_start, one_cycle
-from mnist_lib.launching import LOST, start_workers
-from mnist_lib.saving import save_weights
+from mnist_lib.saving.weights import save_weights
+from mnist_lib.scaling import fit_distributed
 from mnist_lib.tensors import describe_digits, load_mnist, to_vectors
+from mnist_lib.workers.addresses import read_cluster
+from mnist_lib.workers.cluster import check_shares, join_cluster
+from mnist_lib.workers.launching import LOST, start_workers
 
 ABOUT = """Train the network 784-512-10 on several workers. Where TF_CONFIG is set, be
 one of those that it names; otherwise start them all on this machine."""
@@ -26,7 +26,7 @@ one of those that it names; otherwise start them all on this machine."""
 
 def make_parser() -> argparse.ArgumentParser:
     """Return the parser of the command's options."""
-    parser = argparse.ArgumentParser("python -m mnist_lib.scaling", description=ABOUT)
+    parser = argparse.ArgumentParser("python -m mnist_lib", description=ABOUT)
     add = parser.add_argument
     add("--workers", type=int, help="number of processes; with TF_CONFIG not needed")
     add("--epochs", type=int, default=1)
@@ -39,14 +39,14 @@ def make_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def main(fit_distributed: Callable) -> None:
+def main() -> None:
     """Start workers or be one of them; say in one line what fails."""
     options = make_parser().parse_args()
     try:
         if "TF_CONFIG" in os.environ:
-            be_a_worker(options, fit_distributed)
+            run_worker(options)
         else:
-            start_here(options)
+            run_all_workers(options)
     except (ValueError, TypeError, OSError, ArithmeticError, RuntimeError) as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(2)
@@ -66,17 +66,17 @@ def check_options(options, count: int, own: int) -> None:
         require(folder.is_dir(), "--weights", "in a folder that is there", folder)
 
 
-def start_here(options) -> None:
+def run_all_workers(options) -> None:
     """Start the workers on this machine, and print the accuracy when they are done."""
     count = options.workers = 1 if options.workers is None else options.workers
     check_options(options, count, 0)
     print(describe_digits(load_mnist()[0][0]))  # now in the cache for all workers
     restarts = 3 if options.checkpoint_dir else 0
-    lines = start_workers(["-m", "mnist_lib.scaling", *sys.argv[1:]], count, restarts)
+    lines = start_workers(["-m", "mnist_lib", *sys.argv[1:]], count, restarts)
     print("Test " + lines[0][-1].rpartition("test ")[2])
 
 
-def be_a_worker(options, fit_distributed) -> None:
+def run_worker(options) -> None:
     """Train a worker's share, and print what comes out."""
     addresses, own = read_cluster(os.environ["TF_CONFIG"])
     count = len(addresses)
@@ -115,3 +115,7 @@ def make_network() -> NaiveSequential:
     """Make the network of the course, with He's start."""
     hidden = NaiveDense(784, 512, tf.nn.relu, he_start)
     return NaiveSequential([hidden, NaiveDense(512, 10, tf.nn.softmax, he_start)])
+
+
+if __name__ == "__main__":
+    main()

@@ -12,9 +12,9 @@ from mnist_lib import (
     mean_images,
     nearest_mean,
     predict,
-    stand_in,
     to_vectors,
 )
+from mnist_lib.digits import stand_in
 
 TRAIN = [5923, 6742, 5958, 6131, 5842, 5421, 5918, 6265, 5851, 5949]
 TEST = [980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009]

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from mnist_lib import checks
+from mnist_lib.checks import arrays
 
 GOOD = {
     "check_positive_integer": ("n", 3),
@@ -46,39 +46,39 @@ BAD = {
 
 @pytest.mark.parametrize("name", GOOD)
 def test_good_input_passes_in_silence(name):
-    assert getattr(checks, name)(*GOOD[name]) is None
+    assert getattr(arrays, name)(*GOOD[name]) is None
 
 
 @pytest.mark.parametrize("name", BAD)
 def test_bad_input_says_what_must_be_and_what_came(name):
     with pytest.raises((ValueError, TypeError)) as caught:
-        getattr(checks, name)(*BAD[name])
+        getattr(arrays, name)(*BAD[name])
     assert re.fullmatch(r"(?s).+ must be .+, got .+", str(caught.value))
 
 
 def test_every_simple_check_is_tried_with_good_and_bad_input():
-    names = {name for name in vars(checks) if name.startswith("check_")}
+    names = {name for name in vars(arrays) if name.startswith("check_")}
     assert names == set(GOOD) == set(BAD)
 
 
 @pytest.mark.parametrize("value", [-1, np.float32("inf"), "1", True, [1.0], None])
 def test_only_positive_finite_numbers_are_rates(value):
     with pytest.raises((ValueError, TypeError), match="rate must be"):
-        checks.check_positive_number("rate", value)
+        arrays.check_positive_number("rate", value)
 
 
 @pytest.mark.parametrize("value", [1, np.float32(0.1), np.int64(2), tf.constant(0.1)])
 def test_numbers_of_numpy_and_tensorflow_are_numbers(value):
-    checks.check_positive_number("rate", value)
+    arrays.check_positive_number("rate", value)
 
 
 def test_inside_a_tf_function_shapes_are_checked_and_values_are_not():
     @tf.function
     def check(labels, predictions, inputs, rate):
-        checks.check_predictions(labels, predictions)
-        checks.check_inputs(inputs, tf.zeros((3, 4)))
-        checks.check_finite("inputs", inputs)
-        checks.check_positive_number("rate", rate)
+        arrays.check_predictions(labels, predictions)
+        arrays.check_inputs(inputs, tf.zeros((3, 4)))
+        arrays.check_finite("inputs", inputs)
+        arrays.check_positive_number("rate", rate)
         return tf.shape(labels)
 
     labels, predictions = tf.constant([0, 99]), tf.zeros((2, 2))
@@ -93,27 +93,27 @@ def test_inside_a_tf_function_shapes_are_checked_and_values_are_not():
 @pytest.mark.parametrize("seed", [1.5, "1", True, [1]])
 def test_only_whole_numbers_are_seeds(seed):
     with pytest.raises(TypeError, match="seed must be a non-negative integer"):
-        checks.check_seed(seed)
+        arrays.check_seed(seed)
 
 
 @pytest.mark.parametrize("nothing", [None, 3, "mnist.npz"])
 def test_what_has_no_length_is_no_data(nothing):
     with pytest.raises(ValueError, match="got 0 images and 1 labels"):
-        checks.check_same_length(nothing, [0])
+        arrays.check_same_length(nothing, [0])
 
 
 def test_sums_that_softmax_has_not_seen_are_no_probabilities():
     with pytest.raises(ValueError, match="is softmax the last activation"):
-        checks.check_predictions([0], np.array([[2.0, -1.0]]))
-    checks.check_predictions([0], np.array([[np.nan, np.nan]]))  # fit explains it
+        arrays.check_predictions([0], np.array([[2.0, -1.0]]))
+    arrays.check_predictions([0], np.array([[np.nan, np.nan]]))  # fit explains it
 
 
 @pytest.mark.parametrize("value", [[1], (1, 2), [[1], [1, 2]], np.ones(2), True, None])
 def test_what_is_no_single_number_is_no_number(value):
     with pytest.raises(TypeError, match="momentum must be a number, got"):
-        checks.check_number("momentum", value)
+        arrays.check_number("momentum", value)
 
 
 def test_a_class_is_no_function():
     with pytest.raises(TypeError, match="update must be a function, no class"):
-        checks.check_callable("update", dict)
+        arrays.check_callable("update", dict)

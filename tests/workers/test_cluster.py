@@ -17,8 +17,8 @@ from mnist_lib import (
     join_cluster,
     start_workers,
 )
-from mnist_lib.addresses import answers, free_addresses
-from mnist_lib.cluster import check_shares, explained, fact_of_rule
+from mnist_lib.workers.addresses import answers, free_addresses
+from mnist_lib.workers.cluster import check_shares, explained, fact_of_rule
 
 
 def config(index=0, kind="worker", **jobs):
@@ -81,7 +81,7 @@ import shutil
 import numpy as np
 import tensorflow as tf
 import mnist_lib as m
-from mnist_lib import cluster
+from mnist_lib.workers import cluster
 
 strategy = m.join_cluster(100)
 own = strategy.cluster_resolver.task_id

@@ -5,7 +5,7 @@ import operator
 
 import numpy as np
 
-from mnist_lib.checks import (
+from mnist_lib.checks.arrays import (
     check_callable,
     check_choice,
     check_finite,

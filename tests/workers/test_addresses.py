@@ -3,7 +3,12 @@ import socket
 
 import pytest
 
-from mnist_lib.addresses import answers, free_addresses, read_cluster, take_apart
+from mnist_lib.workers.addresses import (
+    answers,
+    free_addresses,
+    read_cluster,
+    take_apart,
+)
 
 
 def config(index=0, kind="worker", **jobs):

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from conftest import ROOT, run_on_a_small_disk
 
-from mnist_lib import archives
+from mnist_lib.saving import archives
 
 EXPECTED = {"pixels": ((4, 3), np.float32), "labels": ((5,), np.uint8)}
 
@@ -275,7 +275,7 @@ def test_what_is_not_an_error_of_the_disk_leaves_nothing_either(path, tmp_path):
 
 
 # Run in a world of its own, where a disk can be as small as we like; from the folder
-# of the library, so that archives.py comes alone, without TensorFlow.
+# of the room, so that archives.py comes alone, without TensorFlow.
 ON_A_SMALL_DISK = """
 import os, pathlib, subprocess, sys
 import numpy as np
@@ -312,7 +312,7 @@ print("all is well")
 @pytest.mark.slow
 def test_a_full_and_a_read_only_disk_leave_the_old_file_alone(tmp_path):
     command = [sys.executable, "-c", ON_A_SMALL_DISK, tmp_path]
-    done = run_on_a_small_disk(tmp_path, command, cwd=ROOT / "mnist_lib")
+    done = run_on_a_small_disk(tmp_path, command, cwd=ROOT / "mnist_lib/saving")
     assert done.stdout == "all is well\n", done.stderr
 
 
@@ -325,7 +325,9 @@ noise = numpy.random.default_rng(1).random(10**7)
 archives.write_arrays(sys.argv[1], {"array": noise})
 """
     before = path.read_bytes()
-    child = subprocess.Popen([sys.executable, "-c", code, path], cwd=ROOT / "mnist_lib")
+    child = subprocess.Popen(
+        [sys.executable, "-c", code, path], cwd=ROOT / "mnist_lib/saving"
+    )
     while len(os.listdir(tmp_path)) < 2:  # until there is an unfinished file
         assert child.poll() is None
     child.kill()

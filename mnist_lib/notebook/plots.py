@@ -4,8 +4,9 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from mnist_lib import checks, figures
-from mnist_lib.figures import BLUE, finished, image_grid, plot_curves
+from mnist_lib import checks
+from mnist_lib.notebook import figures
+from mnist_lib.notebook.figures import BLUE, finished, image_grid, plot_curves
 
 __all__ = [
     "plot_confidence",

@@ -3,7 +3,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
-from mnist_lib import figures
+from mnist_lib.notebook import figures
 
 
 def test_a_finished_figure_is_not_shown_a_second_time_by_pyplot():

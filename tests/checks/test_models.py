@@ -4,13 +4,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from mnist_lib import (
-    Momentum,
-    NaiveDense,
-    NaiveSequential,
-    model_checks,
-    update_weights,
-)
+from mnist_lib import Momentum, NaiveDense, NaiveSequential, update_weights
+from mnist_lib.checks import models
 
 LAYER, OTHER = NaiveDense(2, 3, tf.nn.relu), NaiveDense(2, 3, tf.nn.relu)
 SURE = NaiveDense(2, 3, tf.nn.softmax)
@@ -56,19 +51,19 @@ BAD = {
 
 @pytest.mark.parametrize("name", GOOD)
 def test_good_input_passes_in_silence(name):
-    assert getattr(model_checks, name)(*GOOD[name]) is None
+    assert getattr(models, name)(*GOOD[name]) is None
 
 
 @pytest.mark.parametrize("name", BAD)
 def test_bad_input_says_what_must_be_and_what_came(name):
     with pytest.raises((ValueError, TypeError, FloatingPointError)) as caught:
-        getattr(model_checks, name)(*BAD[name])
+        getattr(models, name)(*BAD[name])
     assert re.fullmatch(r"(?s).+ must be .+, got .+", str(caught.value))
 
 
 def test_every_check_is_tried_with_good_and_bad_input():
-    here = {n for n, f in vars(model_checks).items() if n.startswith("check_")
-            and f.__module__ == model_checks.__name__}  # fmt: skip
+    here = {n for n, f in vars(models).items() if n.startswith("check_")
+            and f.__module__ == models.__name__}  # fmt: skip
     assert here == set(GOOD) == set(BAD)
 
 
@@ -85,7 +80,7 @@ def test_layers_may_come_from_a_generator():
 
 def test_the_class_instead_of_a_model_is_explained():
     with pytest.raises(ValueError, match="model must be a network with weights"):
-        model_checks.check_model(NaiveSequential)
+        models.check_model(NaiveSequential)
 
 
 def test_no_weight_is_changed_when_the_gradients_do_not_fit():

@@ -11,8 +11,9 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-from mnist_lib import checkpoint_files, checks, model_checks
-from mnist_lib.archives import sha256
+from mnist_lib import checks
+from mnist_lib.saving import checkpoint_files
+from mnist_lib.saving.archives import sha256
 
 __all__ = ["TrainingCheckpoint"]
 
@@ -88,7 +89,7 @@ class TrainingCheckpoint(tf.train.experimental.PythonState):
             checkpoint_files.check_folder(self.folder)
         for path in checkpoint_files.checkpoints_in(self.folder)[-1:]:
             saved = checkpoint_files.read_facts(path)
-            model_checks.check_same_training(path, saved["kind"], self.kind)
+            checks.check_same_training(path, saved["kind"], self.kind)
             with checkpoint_files.explained(path):
                 self.tracked.read(str(path)).assert_consumed()
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from mnist_lib import checkpoint_files
-from mnist_lib.checkpoint_files import (
+from mnist_lib.saving import checkpoint_files
+from mnist_lib.saving.checkpoint_files import (
     check_folder,
     checkpoints_in,
     pack,

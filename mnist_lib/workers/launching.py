@@ -11,7 +11,7 @@ import threading
 import time
 
 from mnist_lib import checks
-from mnist_lib.addresses import free_addresses
+from mnist_lib.workers.addresses import free_addresses
 
 LOST = 75  # exit code of a worker that lost another one, and would do better again
 

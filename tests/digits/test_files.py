@@ -7,7 +7,7 @@ import zipfile
 import numpy as np
 import pytest
 
-from mnist_lib import digit_files, stand_in
+from mnist_lib.digits import files, stand_in
 
 
 @pytest.fixture
@@ -16,8 +16,8 @@ def arrays(monkeypatch, random):
     shapes = {"x_train": (6, 28, 28), "y_train": (6,), "x_test": (4, 28, 28)}
     shapes["y_test"] = (4,)
     made = {n: random.integers(0, 255, s).astype("uint8") for n, s in shapes.items()}
-    known = {n: (shapes[n], digit_files.sha256(made[n])) for n in shapes}
-    monkeypatch.setattr(digit_files, "ARRAYS", known)
+    known = {n: (shapes[n], files.sha256(made[n])) for n in shapes}
+    monkeypatch.setattr(files, "ARRAYS", known)
     return made
 
 
@@ -29,20 +29,20 @@ def good_file(arrays, tmp_path):
 
 
 def test_a_good_file_is_read(good_file, arrays):
-    (train_images, train_labels), (test_images, test_labels) = digit_files.read_mnist(
+    (train_images, train_labels), (test_images, test_labels) = files.read_mnist(
         good_file
     )
     read = (train_images, train_labels, test_images, test_labels)
     for array, expected in zip(read, arrays.values(), strict=True):
         assert np.array_equal(array, expected)
-    assert digit_files.is_mnist(train_images)
-    assert not digit_files.is_mnist(test_images)
+    assert files.is_mnist(train_images)
+    assert not files.is_mnist(test_images)
 
 
 def test_a_missing_file_and_a_directory_are_explained(tmp_path):
     for path in (tmp_path / "missing.npz", tmp_path):
         with pytest.raises(ValueError, match=f"{path} is not a file"):
-            digit_files.read_mnist(path)
+            files.read_mnist(path)
 
 
 @pytest.mark.parametrize("part", [0, 0.01, 0.5, 0.99])
@@ -50,14 +50,14 @@ def test_a_truncated_file_is_explained(good_file, part):
     content = good_file.read_bytes()
     good_file.write_bytes(content[: int(part * len(content))])
     with pytest.raises(ValueError, match="mnist.npz is not usable: .*delete the file"):
-        digit_files.read_mnist(good_file)
+        files.read_mnist(good_file)
 
 
 def test_one_changed_byte_is_found(good_file, arrays):
     arrays["x_test"][2, 14, 14] ^= 1
     np.savez(good_file, **arrays)
     with pytest.raises(ValueError, match="mnist.npz: x_test is not MNIST's"):
-        digit_files.read_mnist(good_file)
+        files.read_mnist(good_file)
 
 
 def test_a_byte_changed_on_disk_is_found(good_file):
@@ -65,23 +65,23 @@ def test_a_byte_changed_on_disk_is_found(good_file):
     content[len(content) // 2] ^= 255
     good_file.write_bytes(content)
     with pytest.raises(ValueError, match=str(good_file)):
-        digit_files.read_mnist(good_file)
+        files.read_mnist(good_file)
 
 
 def test_a_missing_array_is_explained(good_file, arrays):
     del arrays["y_test"]
     np.savez(good_file, **arrays)
     with pytest.raises(ValueError, match="y_test"):
-        digit_files.read_mnist(good_file)
+        files.read_mnist(good_file)
 
 
 def test_wrong_shapes_and_dtypes_are_explained(good_file, arrays):
     np.savez(good_file, **{**arrays, "x_train": arrays["x_train"].reshape(6, 784)})
     with pytest.raises(ValueError, match=r"x_train must be uint8 of .*\(6, 784\)"):
-        digit_files.read_mnist(good_file)
+        files.read_mnist(good_file)
     np.savez(good_file, **{**arrays, "y_test": arrays["y_test"].astype("int64")})
     with pytest.raises(ValueError, match="y_test must be uint8.*got int64"):
-        digit_files.read_mnist(good_file)
+        files.read_mnist(good_file)
 
 
 def test_a_pickled_array_is_refused_and_not_run(good_file, arrays, tmp_path):
@@ -92,22 +92,22 @@ def test_a_pickled_array_is_refused_and_not_run(good_file, arrays, tmp_path):
     arrays["x_train"] = np.array([Trap()], dtype=object)
     np.savez(good_file, **arrays)
     with pytest.raises(ValueError, match="x_train must be uint8 of .*got object"):
-        digit_files.read_mnist(good_file)
+        files.read_mnist(good_file)
     assert not (tmp_path / "ran").exists()
 
 
 def test_files_of_another_kind_are_explained(good_file):
     good_file.write_text("<html>not found</html>")
     with pytest.raises(ValueError, match="mnist.npz is not usable: "):
-        digit_files.read_mnist(good_file)
+        files.read_mnist(good_file)
     with good_file.open("wb") as file:
         np.save(file, np.zeros(3))
     with pytest.raises(ValueError, match="mnist.npz is not usable: "):
-        digit_files.read_mnist(good_file)
+        files.read_mnist(good_file)
     with zipfile.ZipFile(good_file, "w") as archive:
         archive.writestr("x_train.npy", b"no array")
     with pytest.raises(ValueError, match="mnist.npz is not usable: "):
-        digit_files.read_mnist(good_file)
+        files.read_mnist(good_file)
 
 
 def test_a_download_is_kept_and_silent(good_file, monkeypatch, capsys, tmp_path):
@@ -118,23 +118,23 @@ def test_a_download_is_kept_and_silent(good_file, monkeypatch, capsys, tmp_path)
     handler = functools.partial(Quiet, directory=tmp_path)
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    monkeypatch.setattr(digit_files, "KERAS_HOME", str(tmp_path / "keras"))
+    monkeypatch.setattr(files, "KERAS_HOME", str(tmp_path / "keras"))
     address = f"http://127.0.0.1:{server.server_port}/mnist.npz"
-    monkeypatch.setattr(digit_files, "ADDRESS", address)
-    path = digit_files.download_mnist()
+    monkeypatch.setattr(files, "ADDRESS", address)
+    path = files.download_mnist()
     assert path.startswith(str(tmp_path / "keras"))
     server.shutdown()
     server.server_close()
-    assert path == digit_files.download_mnist()  # the second time from the cache
-    digit_files.read_mnist(path)
+    assert path == files.download_mnist()  # the second time from the cache
+    files.read_mnist(path)
     assert capsys.readouterr().out == ""
 
 
 def test_no_network_is_an_os_error(monkeypatch, tmp_path):
-    monkeypatch.setattr(digit_files, "KERAS_HOME", str(tmp_path))
-    monkeypatch.setattr(digit_files, "ADDRESS", "http://127.0.0.1:9/mnist.npz")
+    monkeypatch.setattr(files, "KERAS_HOME", str(tmp_path))
+    monkeypatch.setattr(files, "ADDRESS", "http://127.0.0.1:9/mnist.npz")
     with pytest.raises(OSError, match="refused"):
-        digit_files.download_mnist()
+        files.download_mnist()
 
 
 @pytest.fixture
@@ -147,11 +147,11 @@ def drawings(monkeypatch, tmp_path):
         return original(train_size=30, test_size=20)
 
     original = stand_in.make_stand_in
-    known = zip(digit_files.ARRAYS, sum(original(30, 20), ()), strict=True)
+    known = zip(files.ARRAYS, sum(original(30, 20), ()), strict=True)
     known = {name: (array.shape, "") for name, array in known}
-    monkeypatch.setattr(digit_files, "ARRAYS", known)
+    monkeypatch.setattr(files, "ARRAYS", known)
     monkeypatch.setattr(stand_in, "make_stand_in", draw)
-    monkeypatch.setattr(digit_files, "KERAS_HOME", str(tmp_path))
+    monkeypatch.setattr(files, "KERAS_HOME", str(tmp_path))
     return count
 
 
@@ -161,23 +161,23 @@ def same(one, other):
 
 
 def test_the_stand_in_is_drawn_once_and_then_read(drawings, tmp_path):
-    first, second = digit_files.load_stand_in(), digit_files.load_stand_in()
+    first, second = files.load_stand_in(), files.load_stand_in()
     assert len(drawings) == 1 and same(first, second)
     assert len(list((tmp_path / "datasets").iterdir())) == 1  # nothing unfinished
 
 
 def test_a_damaged_cache_is_drawn_anew(drawings, tmp_path):
-    first = digit_files.load_stand_in()
+    first = files.load_stand_in()
     (cache,) = (tmp_path / "datasets").iterdir()
     cache.write_bytes(cache.read_bytes()[:500])
-    assert same(first, digit_files.load_stand_in()) and len(drawings) == 2
-    digit_files.load_stand_in()
+    assert same(first, files.load_stand_in()) and len(drawings) == 2
+    files.load_stand_in()
     assert len(drawings) == 2
 
 
 def test_without_a_writable_cache_it_is_drawn_every_time(drawings, monkeypatch):
-    monkeypatch.setattr(digit_files, "KERAS_HOME", "/dev/null")
-    assert same(digit_files.load_stand_in(), digit_files.load_stand_in())
+    monkeypatch.setattr(files, "KERAS_HOME", "/dev/null")
+    assert same(files.load_stand_in(), files.load_stand_in())
     assert len(drawings) == 2
 
 
@@ -186,4 +186,4 @@ def test_bytes_decide_and_not_the_archive(good_file, arrays):
     np.savez_compressed(buffer, **arrays)
     assert buffer.getvalue() != good_file.read_bytes()
     good_file.write_bytes(buffer.getvalue())
-    digit_files.read_mnist(good_file)
+    files.read_mnist(good_file)

@@ -9,10 +9,11 @@ import time
 
 import pytest
 
-from mnist_lib import command, fit_distributed, load_weights
-from mnist_lib.addresses import answers, free_addresses
+from mnist_lib import __main__ as command
+from mnist_lib import load_weights
+from mnist_lib.workers.addresses import answers, free_addresses
 
-COMMAND = [sys.executable, "-m", "mnist_lib.scaling"]
+COMMAND = [sys.executable, "-m", "mnist_lib"]
 QUICK = ["--workers", "2", "--epochs", "1", "--batch-size", "2000"]
 ACCURACY = r"\d+\.\d s of training; test (accuracy \d+\.\d\d%)"
 
@@ -86,7 +87,7 @@ def run_here(monkeypatch, capsys, *options, cluster=None):
     if cluster is not None:
         monkeypatch.setenv("TF_CONFIG", cluster)
     with pytest.raises(SystemExit) as caught:
-        command.main(fit_distributed)
+        command.main()
     out, complaint = capsys.readouterr()
     assert out == ""
     return caught.value.code, complaint

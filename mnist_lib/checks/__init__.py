@@ -1,0 +1,45 @@
+"""Errors at the borders: what an argument must be, and what came instead.
+
+Every message of the library has one form, and comes before TensorFlow's own. Checks of
+numbers and arrays are in ``arrays``, those of models, and of what models are trained
+on, in ``models``. Nothing in here changes or computes anything.
+"""
+
+from mnist_lib.checks.arrays import (
+    check_callable,
+    check_choice,
+    check_every_digit,
+    check_finite,
+    check_inputs,
+    check_labels,
+    check_number,
+    check_pictures,
+    check_positive_integer,
+    check_positive_number,
+    check_predictions,
+    check_same_length,
+    check_seed,
+    check_square_vectors,
+    check_start,
+    check_vectors,
+    require,
+)
+from mnist_lib.checks.models import (
+    check_activation,
+    check_batch,
+    check_dense_layers,
+    check_distorted,
+    check_epoch_start,
+    check_finite_loss,
+    check_gradients,
+    check_last_rate,
+    check_layers_fit,
+    check_model,
+    check_positions,
+    check_rule,
+    check_rule_weights,
+    check_same_training,
+    check_settings,
+    check_training,
+    check_validation,
+)
