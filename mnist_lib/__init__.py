@@ -6,7 +6,6 @@ weights. Each module has a chapter of the same name in the course.
 """
 
 from mnist_lib.batching import BatchGenerator
-from mnist_lib.compiling import fit_compiled
 from mnist_lib.dense_layers import NaiveDense, NaiveSequential, uniform_start
 from mnist_lib.digits.distortion import Distortion
 from mnist_lib.digits.stand_in import make_stand_in
@@ -39,7 +38,13 @@ from mnist_lib.notebook.plots import (
 )
 from mnist_lib.saving.checkpoints import TrainingCheckpoint
 from mnist_lib.saving.weights import load_weights, save_weights, to_keras
-from mnist_lib.scaling import distributed_step, fit_distributed
+from mnist_lib.scaling import (
+    distributed_step,
+    fit,
+    fit_compiled,
+    fit_distributed,
+    resumable,
+)
 from mnist_lib.tensors import (
     StandInWarning,
     describe_digits,
@@ -49,8 +54,8 @@ from mnist_lib.tensors import (
     to_vectors,
 )
 from mnist_lib.training import (
+    Callback,
     History,
-    fit,
     one_training_step,
     rate_at,
     update_weights,
@@ -62,6 +67,7 @@ from mnist_lib.workers.simulation import Costs, all_reduce_seconds, simulate_ste
 __all__ = [
     "Adam",
     "BatchGenerator",
+    "Callback",
     "Costs",
     "Distortion",
     "History",
@@ -110,6 +116,7 @@ __all__ = [
     "predict",
     "quantize",
     "rate_at",
+    "resumable",
     "save_weights",
     "show_digits",
     "show_error",

@@ -80,6 +80,33 @@ class BatchGenerator:
         self.index += self.batch_size
         return self.images[chosen], self.labels[chosen]
 
+    def replace_images(self, images) -> None:
+        """Hand out other images from now on, with the same labels, in the same order.
+
+        Args:
+            images: Array of the shape and the dtype of those before.
+
+        Raises:
+            ValueError, TypeError: They have another shape or dtype.
+        """
+        checks.check_distorted(images, self.images)
+        self.images = np.asarray(images)
+
+    def go_to(self, index: int, order, random_state: dict) -> None:
+        """Take up an epoch, and the orders after it, where another one has been left.
+
+        Args:
+            index: Number of the examples handed out in this epoch.
+            order: Positions of the examples in this epoch, of shape (n,).
+            random_state: State of the ``bit_generator`` that draws the next orders.
+        """
+        self.index, self.order = index, order
+        self.random.bit_generator.state = random_state
+
+    def size_of(self, batch: int) -> int:
+        """Return how many examples a batch has, counted from 0 in its epoch."""
+        return min(self.batch_size, len(self.images) - batch * self.batch_size)
+
     __next__ = next
 
     def __iter__(self) -> "BatchGenerator":

@@ -7,15 +7,12 @@ Source: TensorFlow's guides *Better performance with tf.function* and *XLA*.
 """
 
 import math
-import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 
 import tensorflow as tf
 
 from mnist_lib import checks
-from mnist_lib.batching import BatchGenerator
-from mnist_lib.saving.checkpoints import TrainingCheckpoint
-from mnist_lib.training import History, one_training_step, rate_at, update_weights
+from mnist_lib.training import Callback, History, fit, one_training_step, update_weights
 
 __all__ = ["fit_compiled"]
 
@@ -28,7 +25,13 @@ def split_batches(examples, batch_size: int) -> tuple[tf.Tensor, tf.Tensor]:
 
 
 def compile_epoch(
-    model, images, labels, batch_size, update=update_weights, jit_compile=True
+    model,
+    images,
+    labels,
+    batch_size,
+    update=update_weights,
+    jit_compile=True,
+    step=one_training_step,
 ) -> Callable:
     """Return a function that takes all steps of an epoch in one call.
 
@@ -45,15 +48,58 @@ def compile_epoch(
         losses = tf.TensorArray(tf.float32, rates.shape[0])
         for i in tf.range(images.shape[0] // size):
             batch = image_batches[i], label_batches[i]
-            losses = losses.write(i, one_training_step(model, *batch, rates[i], update))
+            losses = losses.write(i, step(model, *batch, rates[i], update))
         if last_images.shape[0] > 0:
-            loss = one_training_step(model, last_images, last_labels, rates[-1], update)
+            loss = step(model, last_images, last_labels, rates[-1], update)
             losses = losses.write(rates.shape[0] - 1, loss)
         return losses.stack()
 
     rates = tf.TensorSpec((math.ceil(images.shape[0] / batch_size),), tf.float32)
     run_epoch.get_concrete_function(images, labels, rates)  # traces now
     return run_epoch
+
+
+class CompiledEpoch:
+    """Takes all steps of an epoch in one call; for ``fit``, in place of ``run_steps``.
+
+    It makes the program in the first epoch, and copies the images to the device only
+    when they are others than before.
+
+    Args:
+        jit_compile: Let XLA turn the graph into machine code.
+    """
+
+    def __init__(self, jit_compile: bool = True):
+        self.jit_compile = jit_compile
+        self.program, self.images = None, None
+
+    def __call__(self, model, generator, rates, update, step) -> Iterator:
+        """Run an epoch from its beginning.
+
+        Args:
+            model: Callable with a list ``weights``; they are changed in place.
+            generator: ``BatchGenerator`` whose examples are used, in its order.
+            rates: Learning rates, one for each step.
+            update: Rule as for ``fit``; what it remembers must be in ``tf.Variable``.
+            step: Takes a step; it is called as ``one_training_step`` is.
+
+        Yields:
+            Each batch's loss, once all steps have been taken.
+        """
+        checks.check_epoch_start(generator.index)
+        if self.images is not generator.images:
+            self.images = generator.images
+            self.on_device = tf.constant(generator.images)
+        images, labels = self.on_device, tf.constant(generator.labels)
+        if generator.shuffle:
+            images, labels = (tf.gather(x, generator.order) for x in (images, labels))
+        if self.program is None:
+            size = generator.batch_size
+            checks.check_batch(model, images[:size], labels[:size])
+            settings = size, update, self.jit_compile, step
+            self.program = compile_epoch(model, images, labels, *settings)
+        rates = tf.constant(rates, tf.float32)
+        yield from self.program(images, labels, rates).numpy()
 
 
 def fit_compiled(
@@ -71,7 +117,7 @@ def fit_compiled(
     update: Callable = update_weights,
     distort: Callable | None = None,
     jit_compile: bool = True,
-    checkpoint_dir: str | os.PathLike | None = None,
+    callbacks: Sequence[Callback] = (),
 ) -> History:
     """Train the model as ``fit`` does, each epoch as one compiled program.
 
@@ -92,7 +138,7 @@ def fit_compiled(
         update: Rule as for ``fit``; what it remembers must be in ``tf.Variable``.
         distort: Function from the images to as many others, called for each epoch.
         jit_compile: Let XLA turn the graph into machine code.
-        checkpoint_dir: Folder as for ``fit``, which saves here after each epoch only.
+        callbacks: Objects as for ``fit``, told of batches when an epoch is over.
 
     Returns:
         ``History`` with every batch's loss and each epoch's figures.
@@ -100,49 +146,8 @@ def fit_compiled(
     Raises:
         What ``fit`` raises; for a loss that is not finite, at the end of its epoch.
     """
-    checks.check_training(model, images, labels)
-    checks.check_settings(model, epochs, learning_rate, verbose, update, distort)
-    checks.check_validation(model, validation_data, metric)
-    generator = BatchGenerator(images, labels, batch_size, shuffle, seed)
-    checks.check_last_rate(learning_rate, epochs * generator.num_batches)
-    checks.check_batch(model, images[:batch_size], labels[:batch_size])
-    history = History()
-    checkpoint = TrainingCheckpoint(
-        checkpoint_dir, model, history, generator, update, distort
-    )
-    checks.check_epoch_start(generator.index)
-    images, labels = tf.constant(images), tf.constant(labels)
-    run_epoch = compile_epoch(model, images, labels, batch_size, update, jit_compile)
-    for epoch in checkpoint.epochs(epochs):
-        if verbose:
-            print(f"Epoch {epoch}")
-        bar = tf.keras.utils.Progbar(generator.num_batches, verbose=verbose == "bar")
-        data = draw_epoch(images, labels, generator, distort)
-        steps = range(epoch * len(generator), (epoch + 1) * len(generator))
-        rates = tf.constant([rate_at(learning_rate, i) for i in steps], tf.float32)
-        report_losses(history, run_epoch(*data, rates), generator, verbose)
-        bar.add(generator.num_batches, [("loss", history.epoch_losses[-1])])
-        history.add_validation(model, validation_data, metric, verbose)
-    return history
-
-
-def draw_epoch(images, labels, generator, distort) -> tuple:
-    """Return all images and labels, distorted and in the order of the next epoch."""
-    images = images if distort is None else tf.constant(distort(generator.images))
-    checks.check_distorted(images, generator.images)
-    if generator.shuffle:
-        images, labels = (tf.gather(part, generator.order) for part in (images, labels))
-    generator.restart()
-    return images, labels
-
-
-def report_losses(history, losses, generator, verbose) -> None:
-    """Add an epoch's losses to the history, and print what ``fit`` prints of them."""
-    left = len(generator.images)
-    for batch, loss in enumerate(losses.numpy()):
-        checks.check_finite_loss(loss, len(history.epoch_losses), batch)
-        history.add_batch(loss, min(generator.batch_size, left))
-        left -= generator.batch_size
-        if verbose == 1 and batch % 100 == 0:
-            print(f"loss at batch {batch}: {loss:.2f}")
-    history.add_epoch(generator.num_batches)
+    return fit(
+        model, images, labels, epochs, batch_size, learning_rate, shuffle, seed,
+        validation_data, metric, verbose, update, distort,
+        run_epoch=CompiledEpoch(jit_compile), callbacks=callbacks,
+    )  # fmt: skip

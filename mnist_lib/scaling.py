@@ -9,17 +9,44 @@ the whole batch, and all take the same step with it.
 Source: TensorFlow's guide *Distributed training with TensorFlow*.
 """
 
+import functools
 import math
 from collections.abc import Callable
 
 import tensorflow as tf
 
-from mnist_lib import checks
+from mnist_lib import checks, compiling, training
 from mnist_lib.gradient_tape import loss_and_gradients
-from mnist_lib.training import History, fit, update_weights
+from mnist_lib.saving.checkpoints import TrainingCheckpoint
+from mnist_lib.training import History, update_weights
 from mnist_lib.workers import cluster
 
-__all__ = ["distributed_step", "fit_distributed"]
+__all__ = ["distributed_step", "fit", "fit_compiled", "fit_distributed", "resumable"]
+
+
+def resumable(fit: Callable) -> Callable:
+    """Return a ``fit`` that saves the training in a folder, and goes on from there.
+
+    Args:
+        fit: Function that takes ``callbacks``, such as ``fit``.
+
+    Returns:
+        The same function with one more argument, ``checkpoint_dir``: a folder to save
+        in, or None. A run that finds there what one with the same arguments has saved
+        goes on from it. See ``TrainingCheckpoint``.
+    """
+
+    @functools.wraps(fit)
+    def resumable_fit(*arguments, callbacks=(), checkpoint_dir=None, **settings):
+        if checkpoint_dir is not None:
+            callbacks = [*callbacks, TrainingCheckpoint(checkpoint_dir)]
+        return fit(*arguments, callbacks=callbacks, **settings)
+
+    return resumable_fit
+
+
+fit = resumable(training.fit)
+fit_compiled = resumable(compiling.fit_compiled)
 
 
 def gradients_of_share(strategy, model, images_batch, labels_batch) -> tf.Tensor:

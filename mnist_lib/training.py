@@ -5,19 +5,25 @@ Bad input raises a ``ValueError`` or ``TypeError`` that names the argument.
 Source: F. Chollet, *Deep Learning with Python*, 2nd edition, sections 2.5.2 and 2.5.3.
 """
 
-import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
+import keras
 import numpy as np
 import tensorflow as tf
 
 from mnist_lib import checks
 from mnist_lib.batching import BatchGenerator
 from mnist_lib.gradient_tape import average_loss, loss_and_gradients
-from mnist_lib.saving.checkpoints import TrainingCheckpoint
 
-__all__ = ["History", "fit", "one_training_step", "rate_at", "update_weights"]
+__all__ = [
+    "Callback",
+    "History",
+    "fit",
+    "one_training_step",
+    "rate_at",
+    "update_weights",
+]
 
 
 def update_weights(gradients, weights, learning_rate: float = 1e-3) -> None:
@@ -111,6 +117,71 @@ def rate_at(learning_rate, step: int) -> float:
     return float(rate)
 
 
+class Callback:
+    """What ``fit`` tells of a training while it goes on; a subclass does something.
+
+    A callback may look at what it is given, and bring it to another state at the
+    beginning: ``fit`` goes on from where the history ends.
+    """
+
+    def on_train_begin(self, model, generator, history, update, distort) -> None:
+        """Called once, before the first step, with all parts of the training."""
+
+    def on_batch_end(self, batch: int, history: History) -> None:
+        """Called after the step on each batch, counted from 0 in its epoch."""
+
+    def on_epoch_end(self, epoch: int, history: History) -> None:
+        """Called when an epoch has been measured and the next order been drawn."""
+
+
+def run_steps(
+    model, generator, rates, update: Callable, step: Callable = one_training_step
+) -> Iterator:
+    """Run an epoch, or what is left of it, one step after the other.
+
+    Args:
+        model: Callable with a list ``weights``; they are changed in place.
+        generator: ``BatchGenerator`` that hands out the batches.
+        rates: Learning rates, one for each step.
+        update: Rule that is called as ``update_weights`` is.
+        step: Takes a step; it is called as ``one_training_step`` is.
+
+    Yields:
+        Each batch's loss, as soon as its step has been taken.
+    """
+    for rate in rates:
+        images_batch, labels_batch = generator.next()
+        yield step(model, images_batch, labels_batch, rate, update)
+
+
+def record_losses(history, losses, generator, verbose, callbacks=()) -> None:
+    """Add an epoch's losses to the history as they come, print them, and tell of them.
+
+    Args:
+        history: The ``History`` of this training.
+        losses: The losses of an epoch's steps, or of those that are left.
+        generator: The ``BatchGenerator`` of this training.
+        verbose: As for ``fit``.
+        callbacks: As for ``fit``.
+
+    Raises:
+        FloatingPointError: A loss is not finite.
+    """
+    epoch, first = divmod(len(history.batch_losses), len(generator))
+    if verbose:
+        print(f"Epoch {epoch}")
+    bar = keras.utils.Progbar(len(generator), verbose=verbose == "bar")
+    for batch, loss in enumerate(losses, first):
+        checks.check_finite_loss(float(loss), epoch, batch)
+        history.add_batch(loss, generator.size_of(batch))
+        bar.update(batch + 1, [("loss", float(loss))])
+        if verbose == 1 and batch % 100 == 0:
+            print(f"loss at batch {batch}: {loss:.2f}")
+        for callback in callbacks:
+            callback.on_batch_end(batch, history)
+    history.add_epoch(len(generator))
+
+
 def fit(
     model,
     images,
@@ -126,7 +197,8 @@ def fit(
     update: Callable = update_weights,
     distort: Callable | None = None,
     step: Callable = one_training_step,
-    checkpoint_dir: str | os.PathLike | None = None,
+    run_epoch: Callable = run_steps,
+    callbacks: Sequence[Callback] = (),
 ) -> History:
     """Train the model by stochastic gradient descent.
 
@@ -147,8 +219,9 @@ def fit(
         distort: Function from the images to as many others, called for each epoch;
             it must leave those it is given as they are.
         step: Takes a step; it is called as ``one_training_step`` is.
-        checkpoint_dir: Folder to save the training in. A run that finds there what
-            one with the same arguments has saved goes on from it.
+        run_epoch: Takes the steps of an epoch; it is called as ``run_steps`` is, and
+            gives their losses in order.
+        callbacks: Objects with the methods of ``Callback``, told as it goes on.
 
     Returns:
         ``History`` with every batch's loss and each epoch's figures.
@@ -156,32 +229,24 @@ def fit(
     Raises:
         ValueError, TypeError: An argument is out of range, or does not fit others.
         FloatingPointError: The loss is no longer finite.
-        OSError: ``checkpoint_dir`` cannot be written to.
     """
     checks.check_training(model, images, labels)
     checks.check_settings(model, epochs, learning_rate, verbose, update, distort)
     checks.check_callable("step", step)
     checks.check_validation(model, validation_data, metric)
     generator = BatchGenerator(images, labels, batch_size, shuffle, seed)
-    checks.check_last_rate(learning_rate, epochs * generator.num_batches)
     images, history = generator.images, History()
-    checkpoint = TrainingCheckpoint(
-        checkpoint_dir, model, history, generator, update, distort
-    )
-    for epoch in checkpoint.epochs(epochs):
-        if verbose:
-            print(f"Epoch {epoch}")
-        generator.images = np.asarray(images if distort is None else distort(images))
-        checks.check_distorted(generator.images, images)
-        bar = tf.keras.utils.Progbar(generator.num_batches, verbose=verbose == "bar")
-        for batch, (images_batch, labels_batch) in checkpoint.batches():
-            rate = rate_at(learning_rate, epoch * generator.num_batches + batch)
-            loss = step(model, images_batch, labels_batch, rate, update)
-            checks.check_finite_loss(float(loss), epoch, batch)
-            history.add_batch(loss, len(labels_batch))
-            bar.update(batch + 1, [("loss", float(loss))])
-            if verbose == 1 and batch % 100 == 0:
-                print(f"loss at batch {batch}: {loss:.2f}")
-        history.add_epoch(generator.num_batches)
+    checks.check_last_rate(learning_rate, epochs * generator.num_batches)
+    for callback in callbacks:
+        callback.on_train_begin(model, generator, history, update, distort)
+    for epoch in range(len(history.epoch_losses), epochs):
+        generator.replace_images(images if distort is None else distort(images))
+        steps = range(len(history.batch_losses), (epoch + 1) * len(generator))
+        rates = [rate_at(learning_rate, number) for number in steps]
+        losses = run_epoch(model, generator, rates, update, step)
+        record_losses(history, losses, generator, verbose, callbacks)
+        generator.restart()
         history.add_validation(model, validation_data, metric, verbose)
+        for callback in callbacks:
+            callback.on_epoch_end(epoch, history)
     return history

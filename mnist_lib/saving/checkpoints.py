@@ -5,7 +5,7 @@ needs what the update rule remembers, where it is, the order of the examples, th
 states of the random numbers, and the history so far.
 """
 
-from collections.abc import Iterator
+import os
 from pathlib import Path
 
 import numpy as np
@@ -14,26 +14,24 @@ import tensorflow as tf
 from mnist_lib import checks
 from mnist_lib.saving import checkpoint_files
 from mnist_lib.saving.archives import sha256
+from mnist_lib.training import Callback
 
 __all__ = ["TrainingCheckpoint"]
 
 
-class TrainingCheckpoint(tf.train.experimental.PythonState):
+class TrainingCheckpoint(Callback, tf.train.experimental.PythonState):
     """Saves a training as it goes on, and takes it up where it was saved last.
 
-    It saves after every epoch, and within an epoch after every 100th batch, and
-    keeps the two newest checkpoints. Where it finds one, it brings all parts of the
-    training to that state at once.
+    A callback of ``fit``. It saves after every epoch, and within an epoch after every
+    100th batch, and keeps the two newest checkpoints. Where it finds one, it brings all
+    parts of the training to that state at once.
+
+    What the rule remembers must be attributes of it, each a ``tf.Variable`` or a list
+    of them. What a distortion draws must come from its attribute ``random``, a
+    ``numpy.random.Generator``.
 
     Args:
-        folder: Where the checkpoints are, or None: then nothing is saved.
-        model: Callable with a list ``weights``.
-        history: The ``History`` of this training.
-        generator: The ``BatchGenerator`` of this training.
-        update: Its rule. What the rule remembers must be attributes of it, each a
-            ``tf.Variable`` or a list of them.
-        distort: Its distortion or None. What it draws must come from its attribute
-            ``random``, a ``numpy.random.Generator``.
+        folder: Where the checkpoints are.
 
     Raises:
         ValueError: The newest checkpoint is damaged, or of another training.
@@ -42,37 +40,31 @@ class TrainingCheckpoint(tf.train.experimental.PythonState):
     Source: TensorFlow's guide *Training checkpoints*.
     """
 
-    def __init__(self, folder, model, history, generator, update=None, distort=None):
+    def __init__(self, folder: str | os.PathLike):
+        self.folder = Path(folder).expanduser()
+
+    def on_train_begin(self, model, generator, history, update, distort) -> None:
+        """Bring the training to the state of the newest checkpoint, if there is one."""
         self.history, self.generator = history, generator
-        self.random = None if folder is None else random_of(distort)
-        self.folder = None if folder is None else Path(folder).expanduser()
+        self.random = random_of(distort)
         strategy = getattr(model.weights[0], "distribute_strategy", None)
         self.writes = strategy is None or strategy.extended.should_checkpoint
-        if self.folder is not None:
-            self.kind = describe(model, generator, update, distort)
-            parts = {"weights": list(model.weights), "rule": remembered(update)}
-            self.tracked = tf.train.Checkpoint(**parts, diary=self)
-            self.restore()
+        self.kind = describe(model, generator, update, distort)
+        parts = {"weights": list(model.weights), "rule": remembered(update)}
+        self.tracked = tf.train.Checkpoint(**parts, diary=self)
+        self.restore()
+        self.before_epoch = state_of(self.random)
 
-    def epochs(self, count: int) -> Iterator[int]:
-        """Count the epochs like ``range(count)``, from where the training is.
-
-        After each of them the order of the next is drawn, and everything is saved.
-        """
-        while len(self.history.epoch_losses) < count:
-            self.before_epoch = state_of(self.random)
-            yield len(self.history.epoch_losses)
-            if self.generator.index > 0:
-                self.generator.restart()
+    def on_batch_end(self, batch: int, history) -> None:
+        """Save after every 100th step, where steps are taken one after the other."""
+        within = 0 < self.generator.index < len(self.generator.order)
+        if batch % 100 == 99 and within:
             self.save()
 
-    def batches(self) -> Iterator[tuple]:
-        """Count and hand out the batches like ``enumerate``, from where it is."""
-        first = self.generator.index // self.generator.batch_size
-        for batch in range(first, self.generator.num_batches):
-            yield batch, self.generator.next()
-            if batch % 100 == 99 and batch + 1 < self.generator.num_batches:
-                self.save()
+    def on_epoch_end(self, epoch: int, history) -> None:
+        """Save the training between two epochs."""
+        self.before_epoch = state_of(self.random)
+        self.save()
 
     def save(self) -> None:
         """Write everything down. Of several workers, one does.
@@ -80,7 +72,7 @@ class TrainingCheckpoint(tf.train.experimental.PythonState):
         Raises:
             OSError: It cannot be written. What was saved before is still there.
         """
-        if self.folder is not None and self.writes:
+        if self.writes:
             checkpoint_files.write_checkpoint(self.tracked, self.folder)
 
     def restore(self) -> None:
@@ -97,16 +89,15 @@ class TrainingCheckpoint(tf.train.experimental.PythonState):
         """Return what is in no ``tf.Variable``, as the bytes of an ``.npz`` file."""
         facts = {"kind": self.kind, "index": self.generator.index}
         facts["generator"] = state_of(self.generator.random)
-        within = self.generator.index > 0  # an epoch, which is distorted once more
-        facts["distortion"] = self.before_epoch if within else state_of(self.random)
+        # In the middle of an epoch, its images are distorted once more.
+        facts["distortion"] = self.before_epoch
         arrays = {"order": self.generator.order, **vars(self.history)}
         return checkpoint_files.pack(facts, arrays)
 
     def deserialize(self, content: bytes) -> None:
         """Bring what is in no ``tf.Variable`` to the state that was saved."""
         facts, arrays = checkpoint_files.unpack(content)
-        self.generator.index, self.generator.order = facts["index"], arrays["order"]
-        self.generator.random.bit_generator.state = facts["generator"]
+        self.generator.go_to(facts["index"], arrays["order"], facts["generator"])
         if self.random is not None:
             self.random.bit_generator.state = facts["distortion"]
         for name, values in vars(self.history).items():
