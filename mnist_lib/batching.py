@@ -16,7 +16,7 @@ __all__ = ["BatchGenerator"]
 class BatchGenerator:
     """Hands out the examples in batches; a loop over it is one epoch.
 
-    Either call ``next()`` ``num_batches`` times, as the well-known version does,
+    Either call ``next()`` ``num_batches`` times, as Chollet's generator is used,
     or write ``for images_batch, labels_batch in generator``. A loop that starts
     over begins with the first batch again, in a new order if ``shuffle`` is set.
 

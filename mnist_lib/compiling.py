@@ -35,9 +35,9 @@ def compile_epoch(
 ) -> Callable:
     """Return a function that takes all steps of an epoch in one call.
 
-    It is made for tensors of the shapes of these images (n, width) and labels (n,).
-    It takes such, and learning rates, one for each step. It changes the model's
-    weights, and returns the losses of the batches before their steps, float32.
+    The function takes images and labels of the shapes of these, (n, width) and (n,),
+    and one learning rate per step. It changes the model's weights, and returns the
+    loss of each batch before its step, float32.
     """
 
     @tf.function(jit_compile=jit_compile)
@@ -136,7 +136,7 @@ def fit_compiled(
         metric: Function of (labels, predictions) to measure too, like ``accuracy``.
         verbose: 1 prints every 100th batch's loss, "bar" shows a bar, 0 nothing.
         update: Rule as for ``fit``; what it remembers must be in ``tf.Variable``.
-        distort: Function from the images to as many others, called for each epoch.
+        distort: Function that returns a changed copy of all images, for each epoch.
         jit_compile: Let XLA turn the graph into machine code.
         callbacks: Objects as for ``fit``, told of batches when an epoch is over.
 

@@ -21,7 +21,7 @@ __all__ = ["NaiveDense", "NaiveSequential", "uniform_start"]
 
 
 def uniform_start(shape: tuple[int, ...]) -> tf.Tensor:
-    """Draw the start values of the well-known version: uniform in [0, 0.1).
+    """Draw start values as Chollet's layer does: uniform in [0, 0.1).
 
     Args:
         shape: The shape of the weights.

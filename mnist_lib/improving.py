@@ -1,6 +1,6 @@
 """From 82% to over 99%: better starts, better steps, and a rate with a plan.
 
-Each part goes where the well-known version has a simpler one: a start in place of
+Each part takes the place of a simpler one of chapters 2 and 5: a start in place of
 ``uniform_start``, a rule in place of ``update_weights``, a schedule in place of a
 fixed learning rate. ``fit`` and ``fit_compiled`` take all of them.
 """
@@ -82,7 +82,7 @@ class Adam:
         beta_1: What is left of the running mean of the slopes, in [0, 1).
         beta_2: What is left of the running mean of their squares, in [0, 1).
         epsilon: Positive number that keeps the division from 0.
-        weight_decay: Part of a weight that a step takes off, times the rate, [0, 1).
+        weight_decay: Fraction of a weight subtracted per step, times the rate, [0, 1).
 
     Source: D. Kingma and J. Ba (2015), as ``keras.optimizers.AdamW`` has it.
     """

@@ -149,4 +149,4 @@ def fit_distributed(
         cluster.check_agreement(strategy, facts | cluster.fact_of_rule(update))
         return model, fit(model, images, labels, epochs, batch_size, **settings)
     except tf.errors.OpError as error:
-        raise cluster.explained(error) from error
+        raise cluster.translate_error(error) from error

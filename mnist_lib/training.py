@@ -216,8 +216,7 @@ def fit(
         metric: Function of (labels, predictions) to measure too, like ``accuracy``.
         verbose: 1 prints every 100th batch's loss, "bar" shows a bar, 0 nothing.
         update: Rule that is called as ``update_weights`` is.
-        distort: Function from the images to as many others, called for each epoch;
-            it must leave those it is given as they are.
+        distort: Function that returns a changed copy of all images, for each epoch.
         step: Takes a step; it is called as ``one_training_step`` is.
         run_epoch: Takes the steps of an epoch; it is called as ``run_steps`` is, and
             gives their losses in order.

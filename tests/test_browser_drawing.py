@@ -26,7 +26,7 @@ from mnist_lib.digits import stand_in
 WEIGHTS = ROOT / "book/_static/draw/weights.bin"
 DRAWING = "book/10_drawing.html"
 READY = "() => layers && document.getElementById('draw-answer').textContent"
-# A way of writing each digit; points as in mnist_lib/digits/stand_in.py: 38 is 3 ninths of the
+# A way of writing each digit; points as in digits/stand_in.py: 38 is 3 ninths of the
 # way to the right and 8 ninths down, "/" lifts the pen.
 WRITTEN = {
     0: "60 31 13 16 38 59 78 86 83 71 50",

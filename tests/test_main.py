@@ -11,7 +11,7 @@ import pytest
 
 from mnist_lib import __main__ as command
 from mnist_lib import load_weights
-from mnist_lib.workers.addresses import answers, free_addresses
+from mnist_lib.workers.addresses import free_addresses, is_listening
 
 COMMAND = [sys.executable, "-m", "mnist_lib"]
 QUICK = ["--workers", "2", "--epochs", "1", "--batch-size", "2000"]
@@ -138,8 +138,8 @@ def test_what_is_wrong_is_told_in_one_line(
 
 
 def test_a_port_in_use_is_told(monkeypatch, capsys):
-    with socket.create_server(("127.0.0.1", 0)) as door:
-        port = door.getsockname()[1]
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
         told = run_here(monkeypatch, capsys, cluster=config([f"127.0.0.1:{port}"]))
     assert told[0] == 2
     assert told[1].startswith(f"error: port {port} of worker 0 is in use")
@@ -169,7 +169,7 @@ def test_an_interrupt_ends_it_without_a_complaint(interruptible):
     environment = {**os.environ, "TF_CONFIG": config(addresses)}
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
     waiting = subprocess.Popen(COMMAND, env=environment, **pipes)
-    while not answers(addresses[0]):
+    while not is_listening(addresses[0]):
         assert waiting.poll() is None
         time.sleep(0.1)
     waiting.send_signal(signal.SIGINT)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from mnist_lib import checks
 
 # Names of nodes and files: long, and others on every machine.
-TENSORFLOW_S_OWN = re.compile(
+TENSORFLOW_DETAILS = re.compile(
     r"(?s)^in user code:.*\n +\w+: |The op is created.*| \[Op:.*?$|(_\d+)?\[_Xla.*?\]"
     r"|( compatible with node )?\{\{(function_)?node .*?\}\} ?|__inference_"
 )
@@ -50,7 +50,7 @@ def show_error(action: Callable) -> None:
     try:
         action()
     except Exception as error:
-        words = TENSORFLOW_S_OWN.sub("", str(error)).rstrip()
+        words = TENSORFLOW_DETAILS.sub("", str(error)).rstrip()
         message = f"{type(error).__name__}: {words}"
         print(*(textwrap.fill(line, 76) for line in message.splitlines()), sep="\n")
     else:

@@ -16,8 +16,8 @@ from pathlib import Path
 import numpy as np
 
 LONGEST_HEADER = 1024  # bytes; NumPy's own headers take 128
-LARGEST_REST = 2**18  # bytes of all that is in an archive besides its arrays
-USUAL = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # what NumPy writes
+MAX_OVERHEAD = 2**18  # bytes of all that is in an archive besides its arrays
+COMPRESSION_TYPES = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # what NumPy writes
 
 
 def read_arrays(path: str | os.PathLike, expected: dict) -> dict[str, np.ndarray]:
@@ -56,7 +56,7 @@ def check_size(size: int, expected: dict) -> None:
     """Make sure that a file is not too large, as one of a million names would be."""
     kinds = {name: (shape, np.dtype(kind)) for name, (shape, kind) in expected.items()}
     needed = sum(math.prod(shape) * kind.itemsize for shape, kind in kinds.values())
-    if size > 1.01 * needed + LARGEST_REST:  # what is random does not shrink
+    if size > 1.01 * needed + MAX_OVERHEAD:  # what is random does not shrink
         told = ", ".join(f"{name} {tuple(shape)}" for name, (shape, _) in kinds.items())
         raise ValueError(f"it has {size} bytes, too many for {told}")
 
@@ -64,7 +64,8 @@ def check_size(size: int, expected: dict) -> None:
 def read_array(archive, name: str, shape: tuple, dtype: np.dtype) -> np.ndarray:
     """Read one array from an open archive, if it is of this shape and dtype."""
     member, size = archive.getinfo(f"{name}.npy"), math.prod(shape) * dtype.itemsize
-    if member.compress_type not in USUAL or member.file_size > size + LONGEST_HEADER:
+    known = member.compress_type in COMPRESSION_TYPES
+    if not known or member.file_size > size + LONGEST_HEADER:
         raise ValueError(f"{name} takes {member.file_size} bytes, not about {size}")
     with archive.open(member) as file:
         if np.lib.format.read_magic(file) != (1, 0):

@@ -49,8 +49,8 @@ class TrainingCheckpoint(Callback, tf.train.experimental.PythonState):
         self.random = random_of(distort)
         strategy = getattr(model.weights[0], "distribute_strategy", None)
         self.writes = strategy is None or strategy.extended.should_checkpoint
-        self.kind = describe(model, generator, update, distort)
-        parts = {"weights": list(model.weights), "rule": remembered(update)}
+        self.fingerprint = fingerprint(model, generator, update, distort)
+        parts = {"weights": list(model.weights), "rule": slot_variables(update)}
         self.tracked = tf.train.Checkpoint(**parts, diary=self)
         self.restore()
         self.before_epoch = state_of(self.random)
@@ -81,13 +81,13 @@ class TrainingCheckpoint(Callback, tf.train.experimental.PythonState):
             checkpoint_files.check_folder(self.folder)
         for path in checkpoint_files.checkpoints_in(self.folder)[-1:]:
             saved = checkpoint_files.read_facts(path)
-            checks.check_same_training(path, saved["kind"], self.kind)
+            checks.check_same_training(path, saved["kind"], self.fingerprint)
             with checkpoint_files.explained(path):
                 self.tracked.read(str(path)).assert_consumed()
 
     def serialize(self) -> bytes:
         """Return what is in no ``tf.Variable``, as the bytes of an ``.npz`` file."""
-        facts = {"kind": self.kind, "index": self.generator.index}
+        facts = {"kind": self.fingerprint, "index": self.generator.index}
         facts["generator"] = state_of(self.generator.random)
         # In the middle of an epoch, its images are distorted once more.
         facts["distortion"] = self.before_epoch
@@ -118,7 +118,7 @@ def state_of(random) -> dict | None:
     return random and random.bit_generator.state
 
 
-def remembered(rule) -> dict:
+def slot_variables(rule) -> dict:
     """Return a rule's attributes that are variables, but not the model's weights."""
     attributes = dict(getattr(rule, "__dict__", {}), weights=None)
     lists = {k: v if isinstance(v, list) else [v] for k, v in attributes.items()}
@@ -126,7 +126,7 @@ def remembered(rule) -> dict:
     return {name: attributes[name] for name in variables}
 
 
-def describe(model, generator, rule, distort) -> dict:
+def fingerprint(model, generator, rule, distort) -> dict:
     """Return what has to be the same for a training to go on, ready for JSON."""
     kind = {"the weights' shapes": [list(weight.shape) for weight in model.weights]}
     for name, part in {"the rule": rule, "the distortion": distort}.items():

@@ -35,7 +35,7 @@ def read_cluster(text: str) -> tuple[list[str], int]:
         own = (
             jobs[task["type"]][int(task["index"])] if int(task["index"]) >= 0 else None
         )
-        usable = all(0 < take_apart(address)[1] < 2**16 for address in addresses)
+        usable = all(0 < split_address(address)[1] < 2**16 for address in addresses)
         fits = len(jobs) == len(names) and own in addresses and usable
     except (ValueError, TypeError, KeyError, IndexError, AttributeError):
         fits = False
@@ -45,16 +45,16 @@ def read_cluster(text: str) -> tuple[list[str], int]:
     return addresses, addresses.index(own)
 
 
-def take_apart(address: str) -> tuple[str, int]:
+def split_address(address: str) -> tuple[str, int]:
     """Return host and port of ``host:port``, or of IPv6's ``[host]:port``."""
     parts = re.fullmatch(r"(\[[\w:.%]+\]|[^][\s:/]+):(\d+)", address)
     return parts[1].strip("[]"), int(parts[2])
 
 
-def answers(address: str) -> bool:
+def is_listening(address: str) -> bool:
     """Tell whether somebody listens at an address ``host:port``."""
     try:
-        socket.create_connection(take_apart(address), timeout=1).close()
+        socket.create_connection(split_address(address), timeout=1).close()
     except OSError:
         return False
     return True
@@ -62,8 +62,8 @@ def answers(address: str) -> bool:
 
 def free_addresses(count: int) -> list[str]:
     """Find addresses on this machine that nobody listens at."""
-    doors = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    addresses = [f"127.0.0.1:{door.getsockname()[1]}" for door in doors]
-    for door in doors:
-        door.close()
+    listeners = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+    addresses = [f"127.0.0.1:{listener.getsockname()[1]}" for listener in listeners]
+    for listener in listeners:
+        listener.close()
     return addresses

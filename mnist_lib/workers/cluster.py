@@ -19,7 +19,7 @@ from mnist_lib.checks import check_positive_integer, require
 from mnist_lib.saving.archives import sha256
 from mnist_lib.saving.checkpoint_files import checkpoints_in
 from mnist_lib.training import rate_at
-from mnist_lib.workers.addresses import answers, read_cluster, take_apart
+from mnist_lib.workers.addresses import is_listening, read_cluster, split_address
 
 
 def join_cluster(time_limit: float = 60.0) -> tf.distribute.Strategy:
@@ -37,17 +37,17 @@ def join_cluster(time_limit: float = 60.0) -> tf.distribute.Strategy:
         TimeoutError: A worker did not come.
     """
     addresses, own = read_cluster(os.environ.get("TF_CONFIG", "nothing"))
-    port, last = take_apart(addresses[own])[1], time.monotonic() + time_limit
+    port, last = split_address(addresses[own])[1], time.monotonic() + time_limit
     both = socket.has_dualstack_ipv6()
     family = socket.AF_INET6 if both else socket.AF_INET
     try:
-        door = socket.create_server(("", port), family=family, dualstack_ipv6=both)
+        listener = socket.create_server(("", port), family=family, dualstack_ipv6=both)
     except OSError as error:
         raise OSError(f"port {port} of worker {own} is in use: {error}") from error
-    with door:
+    with listener:
         missing = addresses[:own] + addresses[own + 1 :]
         while missing and time.monotonic() < last:
-            missing = [address for address in missing if not answers(address)]
+            missing = [address for address in missing if not is_listening(address)]
             time.sleep(0.1)
     if missing:
         raise TimeoutError(f"no answer from {missing} within {time_limit:g} s")
@@ -120,7 +120,7 @@ def fact_of_rule(rule) -> dict[str, str]:
     return {"the rule": f"{getattr(rule, '__name__', type(rule).__name__)} {numbers}"}
 
 
-def explained(error: tf.errors.OpError) -> Exception:
+def translate_error(error: tf.errors.OpError) -> Exception:
     """Return what an error of TensorFlow means to workers, or itself."""
     if isinstance(error, tf.errors.UnavailableError | tf.errors.AbortedError):
         told = "a worker was lost. Start all again; from a checkpoint they go on"

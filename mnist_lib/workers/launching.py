@@ -98,10 +98,10 @@ def run_once(program: list[str], board: Board) -> tuple[list, list]:
     for thread in threads:
         thread.join(timeout=5)  # a worker's own processes may keep the pipe open
     told = enumerate(zip(codes, complaints, strict=True))
-    return lines, [what_failed(i, *failure) for i, failure in told if failure[0]]
+    return lines, [describe_failure(i, *failure) for i, failure in told if failure[0]]
 
 
-def what_failed(worker: int, code: int, complaint) -> tuple:
+def describe_failure(worker: int, code: int, complaint) -> tuple:
     """Return how little a failure tells (0 to 2), whose it is, and in which words.
 
     Those that one failure took along tell less than the one that failed.

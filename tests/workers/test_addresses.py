@@ -4,10 +4,10 @@ import socket
 import pytest
 
 from mnist_lib.workers.addresses import (
-    answers,
     free_addresses,
+    is_listening,
     read_cluster,
-    take_apart,
+    split_address,
 )
 
 
@@ -53,19 +53,19 @@ def test_an_address_that_is_there_twice_is_explained():
 
 
 def test_addresses_are_of_any_kind():
-    assert take_apart("localhost:80") == ("localhost", 80)
-    assert take_apart("[fe80::1]:80") == ("fe80::1", 80)
-    with socket.create_server(("127.0.0.1", 0)) as door:
-        port = door.getsockname()[1]
-        assert answers(f"localhost:{port}") and answers(f"127.0.0.1:{port}")
-    assert not answers(f"localhost:{port}")
-    assert not answers("no-such-host.invalid:1")
+    assert split_address("localhost:80") == ("localhost", 80)
+    assert split_address("[fe80::1]:80") == ("fe80::1", 80)
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+        assert is_listening(f"localhost:{port}") and is_listening(f"127.0.0.1:{port}")
+    assert not is_listening(f"localhost:{port}")
+    assert not is_listening("no-such-host.invalid:1")
 
 
 def test_free_addresses_are_different_and_can_be_taken():
     addresses = free_addresses(3)
     assert len({*addresses}) == 3
     for address in addresses:
-        assert not answers(address)
-        with socket.create_server(take_apart(address)):
-            assert answers(address)
+        assert not is_listening(address)
+        with socket.create_server(split_address(address)):
+            assert is_listening(address)

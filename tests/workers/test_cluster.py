@@ -17,8 +17,8 @@ from mnist_lib import (
     join_cluster,
     start_workers,
 )
-from mnist_lib.workers.addresses import answers, free_addresses
-from mnist_lib.workers.cluster import check_shares, explained, fact_of_rule
+from mnist_lib.workers.addresses import free_addresses, is_listening
+from mnist_lib.workers.cluster import check_shares, fact_of_rule, translate_error
 
 
 def config(index=0, kind="worker", **jobs):
@@ -34,8 +34,8 @@ def test_no_cluster_is_joined_without_being_told(monkeypatch):
 
 @pytest.mark.parametrize("host", ["127.0.0.1", ""])
 def test_a_port_in_use_is_told_before_anything_else(monkeypatch, host):
-    with socket.create_server((host, 0)) as door:
-        port = door.getsockname()[1]
+    with socket.create_server((host, 0)) as listener:
+        port = listener.getsockname()[1]
         monkeypatch.setenv("TF_CONFIG", config(worker=[f"127.0.0.1:{port}", "two:2"]))
         with pytest.raises(OSError, match=f"port {port} of worker 0 is in use"):
             join_cluster(60)
@@ -51,7 +51,7 @@ def test_a_worker_that_does_not_come_is_named(monkeypatch):
         ) as e:
             join_cluster(0.5)
     assert addresses[0] not in str(e.value)
-    assert not answers(addresses[1])  # and its own door is closed
+    assert not is_listening(addresses[1])  # and its own listener is closed
 
 
 def test_every_replica_needs_a_share():
@@ -71,7 +71,7 @@ def test_rules_differ_in_their_names_and_numbers():
 
 def test_other_errors_of_tensorflow_stay_what_they_are():
     error = tf.errors.InvalidArgumentError(None, None, "shapes")
-    assert explained(error) is error
+    assert translate_error(error) is error
 
 
 # Two workers that are given different things, again and again. At last one of them
