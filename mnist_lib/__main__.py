@@ -9,7 +9,7 @@ from pathlib import Path
 
 import tensorflow as tf
 
-from mnist_lib.checks import check_positive_integer, require
+from mnist_lib.checks import check_positive_integer, check_shares, require
 from mnist_lib.dense_layers import NaiveDense, NaiveSequential
 from mnist_lib.evaluation import accuracy, predict
 from mnist_lib.improving import Momentum, he_start, one_cycle
@@ -17,7 +17,7 @@ from mnist_lib.saving.weights import save_weights
 from mnist_lib.scaling import fit_distributed
 from mnist_lib.tensors import describe_digits, load_mnist, to_vectors
 from mnist_lib.workers.addresses import read_cluster
-from mnist_lib.workers.cluster import check_shares, join_cluster
+from mnist_lib.workers.cluster import join_cluster
 from mnist_lib.workers.launching import LOST, start_workers
 
 ABOUT = """Train the network 784-512-10 on several workers. Where TF_CONFIG is set, be

@@ -146,8 +146,9 @@ def fit_compiled(
     Raises:
         What ``fit`` raises; for a loss that is not finite, at the end of its epoch.
     """
+    settings = batch_size, learning_rate, shuffle, seed
+    measured = validation_data, metric, verbose
+    epoch = {"run_epoch": CompiledEpoch(jit_compile), "callbacks": callbacks}
     return fit(
-        model, images, labels, epochs, batch_size, learning_rate, shuffle, seed,
-        validation_data, metric, verbose, update, distort,
-        run_epoch=CompiledEpoch(jit_compile), callbacks=callbacks,
-    )  # fmt: skip
+        model, images, labels, epochs, *settings, *measured, update, distort, **epoch
+    )

@@ -138,8 +138,8 @@ def fit_distributed(
     """
     checks.check_callable("model_factory", model_factory)
     checks.check_positive_integer("epochs", epochs)
-    cluster.check_shares(batch_size, strategy.num_replicas_in_sync)
-    cluster.check_order(strategy, settings)
+    checks.check_shares(batch_size, strategy.num_replicas_in_sync)
+    checks.check_order(strategy, settings)
     facts = cluster.facts_of_training(images, labels, (epochs, batch_size), settings)
     try:
         with strategy.scope():

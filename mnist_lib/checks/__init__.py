@@ -35,11 +35,13 @@ from mnist_lib.checks.models import (
     check_last_rate,
     check_layers_fit,
     check_model,
+    check_order,
     check_positions,
     check_rule,
     check_rule_weights,
     check_same_training,
     check_settings,
+    check_shares,
     check_training,
     check_validation,
 )

@@ -4,6 +4,7 @@ import math
 import operator
 
 import numpy as np
+import tensorflow as tf
 
 from mnist_lib.checks.arrays import (
     check_callable,
@@ -146,3 +147,19 @@ def check_same_training(path, saved: dict, own: dict) -> None:
     for name, value in saved.items():
         label, got = f"to go on from {path}, {name}", own.get(name)
         require(value == got, label, value, got)
+
+
+def check_shares(batch_size, replicas: int) -> None:
+    """Make sure that every replica has a share of a batch."""
+    check_positive_integer("batch_size", batch_size)
+    enough, expected = batch_size >= replicas, f"at least 1 for each of {replicas}"
+    require(enough, "batch_size", f"{expected} replicas", batch_size)
+
+
+def check_order(strategy, settings: dict) -> None:
+    """Make sure that all workers draw the same orders."""
+    several = isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy)
+    fixed = not settings.get("shuffle") or settings.get("seed") is not None
+    require(
+        fixed or not several, "seed", "given, to shuffle on all workers alike", None
+    )

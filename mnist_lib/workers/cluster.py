@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-from mnist_lib.checks import check_positive_integer, require
+from mnist_lib.checks import require
 from mnist_lib.saving.archives import sha256
 from mnist_lib.saving.checkpoint_files import checkpoints_in
 from mnist_lib.training import rate_at
@@ -76,22 +76,6 @@ def facts_of_training(images, labels, sizes, settings) -> dict[str, str]:
         "the distortion's seed": str(drawn_from and drawn_from.state),
         "the checkpoint": f"{folder is None} {indexes}",
     }
-
-
-def check_shares(batch_size, replicas: int) -> None:
-    """Make sure that every replica has a share of a batch."""
-    check_positive_integer("batch_size", batch_size)
-    enough, expected = batch_size >= replicas, f"at least 1 for each of {replicas}"
-    require(enough, "batch_size", f"{expected} replicas", batch_size)
-
-
-def check_order(strategy, settings: dict) -> None:
-    """Make sure that all workers draw the same orders."""
-    several = isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy)
-    fixed = not settings.get("shuffle") or settings.get("seed") is not None
-    require(
-        fixed or not several, "seed", "given, to shuffle on all workers alike", None
-    )
 
 
 def check_agreement(strategy: tf.distribute.Strategy, facts: dict[str, str]) -> None:

@@ -17,8 +17,9 @@ from mnist_lib import (
     join_cluster,
     start_workers,
 )
+from mnist_lib.checks import check_shares
 from mnist_lib.workers.addresses import free_addresses, is_listening
-from mnist_lib.workers.cluster import check_shares, fact_of_rule, translate_error
+from mnist_lib.workers.cluster import fact_of_rule, translate_error
 
 
 def config(index=0, kind="worker", **jobs):
