@@ -119,10 +119,11 @@ test-browser: .venv/installed  ## every page of the built book in a browser (6 m
 	  $$([[ $$(id -u) = 0 ]] || echo sudo) sh -c \
 	    'apt-get update -qq && apt-get install -y -qq chromium' >/dev/null; } \
 	  || { echo "Install Chromium or Google Chrome, then try again."; exit 1; }
-	@$(BIN)/python -m pytest -m "" tests/test_browser*.py
+	@$(BIN)/python -m pytest -m "" tests/book/test_pages.py tests/book/test_drawing_page.py
 
 # For the versions that are pinned only, since they look at the built book.
-PINNED := $(foreach name,browser browser_drawing editions weight,--ignore tests/test_$(name).py)
+PINNED := --ignore tests/book/test_pages.py --ignore tests/book/test_drawing_page.py \
+  --ignore tests/book/test_editions.py --ignore tests/book/test_weight.py
 
 check-lowest: .venv-lowest/installed  ## unit tests on the oldest versions (1 minute)
 	@.venv-lowest/bin/python -m pytest $(UNIT) $(PINNED)
@@ -132,7 +133,7 @@ test-lowest: .venv-lowest/installed  ## tests and chapters on the oldest version
 
 # COLAB_PYTHON=... takes an interpreter as it is, such as the one in Colab's own image,
 # and runs the chapters in it as Colab does.
-test-colab: COLAB := $(if $(COLAB_PYTHON),-m "" tests/test_colab.py,--nbmake tests book)
+test-colab: COLAB := $(if $(COLAB_PYTHON),-m "" tests/book/test_colab.py,--nbmake tests book)
 test-colab: .venv-colab/installed  ## tests and chapters on Google Colab's versions
 	@COLAB_PYTHON=$(COLAB_PYTHON) .venv-colab/bin/python -m pytest $(COLAB) $(PINNED)
 

@@ -80,6 +80,20 @@ class BatchGenerator:
         self.index += self.batch_size
         return self.images[chosen], self.labels[chosen]
 
+    __next__ = next
+
+    def __iter__(self) -> "BatchGenerator":
+        if self.index > 0:
+            self.restart()
+        return self
+
+    def __len__(self) -> int:
+        return self.num_batches
+
+    def size_of(self, batch: int) -> int:
+        """Return how many examples a batch has, counted from 0 in its epoch."""
+        return min(self.batch_size, len(self.images) - batch * self.batch_size)
+
     def replace_images(self, images) -> None:
         """Hand out other images from now on, with the same labels, in the same order.
 
@@ -102,17 +116,3 @@ class BatchGenerator:
         """
         self.index, self.order = index, order
         self.random.bit_generator.state = random_state
-
-    def size_of(self, batch: int) -> int:
-        """Return how many examples a batch has, counted from 0 in its epoch."""
-        return min(self.batch_size, len(self.images) - batch * self.batch_size)
-
-    __next__ = next
-
-    def __iter__(self) -> "BatchGenerator":
-        if self.index > 0:
-            self.restart()
-        return self
-
-    def __len__(self) -> int:
-        return self.num_batches

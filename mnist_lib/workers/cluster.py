@@ -57,7 +57,7 @@ def join_cluster(time_limit: float = 60.0) -> tf.distribute.Strategy:
 def facts_of_training(images, labels, sizes, settings) -> dict[str, str]:
     """Return what has to be the same on all workers, each as a text."""
     program = Path(getattr(sys.modules["__main__"], "__file__", None) or __file__)
-    files = [*sorted(Path(__file__).parent.glob("*.py")), program]
+    files = [*sorted(Path(__file__).parents[1].rglob("*.py")), program]
     code = [np.frombuffer(path.read_bytes(), np.uint8) for path in files]
     random = getattr(settings.get("distort"), "random", None)
     drawn_from = getattr(random, "bit_generator", None)

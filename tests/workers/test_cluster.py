@@ -123,9 +123,10 @@ train(checkpoint_dir=["empty", "saved-0"][own])
 train(checkpoint_dir=["saved-0", "other"][own])
 train(batch_size=1)
 train(checkpoint_dir=f"saved-{own}", epochs=2)
-cluster.__file__ = f"code/{['mnist_lib', 'changed'][own]}/cluster.py"
+here = cluster.__file__
+cluster.__file__ = f"code/{['mnist_lib', 'changed'][own]}/workers/cluster.py"
 train()
-cluster.__file__ = m.__file__
+cluster.__file__ = here
 outputs += own
 train()
 """
@@ -159,7 +160,7 @@ def folder(tmp_path_factory):
     (folder / "differ.py").write_text(DIFFER)
     for name in ("mnist_lib", "changed"):
         shutil.copytree(Path(mnist_lib.__file__).parent, folder / f"code/{name}")
-    with (folder / "code/changed/stand_in.py").open("a") as file:
+    with (folder / "code/changed/digits/stand_in.py").open("a") as file:
         file.write("# one more line\n")
     for name in ("saved", "other"):
         train_here(folder / name)

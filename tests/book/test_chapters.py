@@ -29,7 +29,7 @@ def project(tmp_path):
         ("11_dropout", "NAME must be"),
         ("lambda", "NAME must be"),
         ("tensors", "taken: there is mnist_lib/tensors.py"),
-        ("book", "taken: there is tests/test_book.py"),
+        ("digits", "taken: there is mnist_lib/digits"),
     ],
 )
 def test_bad_name_is_refused(name, words):
@@ -57,7 +57,11 @@ def test_new_chapter_follows_all_conventions(project):
         "no:cacheprovider",
         "--nbmake",
     ]
-    files = [f"book/{name}.ipynb", "tests/test_batch_norm.py", "tests/test_book.py"]
+    files = [
+        f"book/{name}.ipynb",
+        "tests/test_batch_norm.py",
+        "tests/book/test_conventions.py",
+    ]
     path = {"PYTHONPATH": str(project)}  # before the package that is installed
     done = subprocess.run(
         [*command, *files],

@@ -1,6 +1,6 @@
 """The page to draw on, in chapter 10, used in a real browser as a reader would.
 
-Needs what test_browser.py needs, and is skipped, or fails, as it is.
+Needs what test_pages.py needs, and is skipped, or fails, as it is.
 """
 
 import base64

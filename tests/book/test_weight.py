@@ -1,6 +1,6 @@
 """The built pages are light, and nothing that a reader needs was saved.
 
-Needs what tests/test_browser.py needs. `make lighthouse` measures what is only bounded
+Needs what test_pages.py needs. `make lighthouse` measures what is only bounded
 here.
 """
 

@@ -23,41 +23,16 @@ BRANCH = yaml.safe_load((ROOT / "_config.yml").read_bytes())["repository"]["bran
 CHAPTERS = [page[5:] for page in PAGES if re.fullmatch(r"book/\d\d_\w+", page)]
 STEMS = [name[3:] for name in CHAPTERS]
 NOTEBOOKS = sorted(path.stem for path in ROOT.glob("book/[0-9]*.ipynb"))
-MODULES = sorted({path.stem for path in ROOT.glob("mnist_lib/*.py")} - {"__init__"})
-TESTS = sorted(path.stem[5:] for path in ROOT.glob("tests/test_*.py"))
+LIBRARY = ROOT / "mnist_lib"
+MODULES = {
+    ".".join(path.relative_to(LIBRARY).with_suffix("").parts): path
+    for path in sorted(LIBRARY.rglob("*.py"))
+}
 PLACES = "README.md CONTRIBUTING.md CITATION.cff pyproject.toml book/*.md book/*.ipynb"
 TEXTS = [path for place in PLACES.split() for path in sorted(ROOT.glob(place))]
 
-# Tests that belong to no module.
-OF_THE_PROJECT = {
-    "benchmarks",
-    "book",
-    "browser",
-    "browser_drawing",
-    "chapters",
-    "colab",
-    "course",
-    "determinism",
-    "editions",
-    "fuzzing",
-    "properties",
-    "repository",
-    "results",
-    "weight",
-}
-
-# What a chapter uses without building it.
-USED_READY_MADE = {
-    "tensors": {"load_mnist", "describe_digits", "StandInWarning"},
-    "saving": {"to_keras"},
-}
-
-# What a chapter builds besides the module of its name.
-ALSO_BUILT = {
-    "training": ["history"],
-    "improving": ["distortion"],
-    "scaling": ["cluster", "command", "saving", "simulation"],
-}
+# What chapter 1 uses without building it.
+READY_MADE = {"load_mnist", "describe_digits", "StandInWarning"}
 
 METADATA = {
     "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
@@ -66,7 +41,7 @@ METADATA = {
 HTML = {"details", "summary", "br", "sub", "sup", "img"}
 STEPS = ["exercise", "check", "solution"]  # the tags of an exercise's cells
 DRAWING = {"subplots", "figure", "plot", "imshow", "hist", "bar"}
-DRAWING_MODULES = ["figures", "plots"]
+DRAWING_MODULES = ["notebook.figures", "notebook.plots"]
 DEFINITION = ast.FunctionDef | ast.ClassDef
 IMPORT = ast.Import | ast.ImportFrom
 
@@ -109,7 +84,7 @@ def read_chapter(name):
 
 @functools.cache
 def module_source(stem):
-    return (ROOT / f"mnist_lib/{stem}.py").read_text(encoding="utf-8")
+    return MODULES[stem].read_text(encoding="utf-8")
 
 
 @functools.cache
@@ -188,18 +163,11 @@ def public_names(tree):
 def is_border_check(part):
     """Tell whether a statement is ``checks.something(...)``."""
     owner = getattr(getattr(getattr(part, "value", None), "func", None), "value", None)
-    return isinstance(part, ast.Expr) and getattr(owner, "id", None) in (
-        "checks",
-        "cluster",
-        "model_checks",
-    )
+    return isinstance(part, ast.Expr) and getattr(owner, "id", None) == "checks"
 
 
 class Plain(ast.NodeTransformer):
-    """Leaves out what the library has more of: docstrings, annotations, checks.
-
-    And checkpoints: chapter 9 tells what ``fit`` of chapter 5 does for them.
-    """
+    """Leaves out what the library has more of: docstrings, annotations, checks."""
 
     def visit_ClassDef(self, node):
         node.body = node.body[ast.get_docstring(node) is not None :]
@@ -214,23 +182,6 @@ class Plain(ast.NodeTransformer):
     def visit_arg(self, node):
         node.annotation = None
         return node
-
-    def visit_arguments(self, node):
-        if node.args[-1:] and node.args[-1].arg == "checkpoint_dir":
-            node.args, node.defaults = node.args[:-1], node.defaults[:-1]
-        return self.generic_visit(node)
-
-    def visit_Assign(self, node):
-        saves = ast.unparse(node).startswith("checkpoint = TrainingCheckpoint(")
-        return None if saves else self.generic_visit(node)
-
-    def visit_Call(self, node):
-        counts = {"checkpoint.epochs": "range", "checkpoint.batches": "enumerate"}
-        plain = counts.get(ast.unparse(node.func))
-        if plain:
-            given = node.args or [ast.Name("generator")]
-            return ast.Call(ast.Name(plain), given, [])
-        return self.generic_visit(node)
 
     def visit_AnnAssign(self, node):
         # A named tuple's field has no value, but its name and place must agree.
@@ -254,19 +205,25 @@ def without_code(text):
 # Checks of the whole
 
 
+def files_of(folder, start=""):
+    """Return the stems of a folder's Python files, without what Python itself wants."""
+    stems = {path.stem for path in folder.glob(f"{start}*.py")}
+    return {stem.removeprefix(start) for stem in stems if stem[:2] != "__"}
+
+
 @listed
-def problems_of_mirror(chapters, notebooks, modules, tests):
-    stems = [name[3:] for name in chapters]
+def problems_of_mirror(chapters, notebooks, library, tests):
+    """Chapters, modules and tests are the same, and so are those of each room."""
     for number, name in enumerate(chapters, 1):
         yield "_toc.yml", int(name[:2]) == number, f"{name} is not number {number}"
-        yield name, name in notebooks, "no such notebook in book/"
-        yield name, name[3:] in modules, f"no module mnist_lib/{name[3:]}.py"
-    for name in notebooks:
-        yield name, name in chapters, "a notebook that is not in _toc.yml"
-    for name in sorted({*stems, *modules}):
-        yield f"{name}.py", name in tests, f"no tests/test_{name}.py"
-    for name in sorted({*tests} - OF_THE_PROJECT):
-        yield f"test_{name}.py", name in modules, f"no mnist_lib/{name}.py"
+    stems, same = {name[3:] for name in chapters}, set(chapters) == set(notebooks)
+    yield "book/", same, f"{notebooks} are not the chapters of _toc.yml"
+    pairs = {"": (stems, files_of(library)), "tests": (stems, files_of(tests, "test_"))}
+    rooms = [path for path in library.iterdir() if (path / "__init__.py").exists()]
+    for room in rooms:
+        pairs[room.name] = files_of(room), files_of(tests / room.name, "test_")
+    for place, (one, other) in pairs.items():
+        yield f"{place}/", one == other, f"{sorted(one ^ other)} have no counterpart"
 
 
 @listed
@@ -279,19 +236,29 @@ def problems_of_places(chapters, introduction, reference):
         yield "book/reference.md", shown, f"no automodule:: mnist_lib.{name[3:]}"
 
 
+def imported(stem):
+    """Return the modules of the library that a module imports."""
+    found = set()
+    for node in nodes(parsed(module_source(stem)), IMPORT):
+        package = getattr(node, "module", "")
+        names = [f"{package}.{alias.name}".strip(".") for alias in node.names]
+        for name in [name.removeprefix("mnist_lib.") for name in [*names, package]]:
+            found |= {name} & MODULES.keys()
+    return found
+
+
 @listed
-def problems_of_imports(stem, source):
-    """Chapters' modules import those of earlier chapters, the others none of them."""
-    chapter = next((key for key, parts in ALSO_BUILT.items() if stem in parts), stem)
-    before = STEMS[: STEMS.index(chapter)] if chapter in STEMS else []
-    allowed = {*before, *MODULES} - ({*STEMS} - {*before})
-    for node in nodes(ast.parse(source), IMPORT):
-        names = [alias.name for alias in node.names]
-        if isinstance(node, ast.ImportFrom):
-            package = f"{'mnist_lib.' * bool(node.level)}{node.module or ''}".strip(".")
-            names = [f"{package}.{name}" for name in names]
-        for name in [name.split(".")[1] for name in names if name[:10] == "mnist_lib."]:
-            yield f"{stem}.py", name in allowed, f"imports {name}, no module before it"
+def problems_of_imports(stems):
+    """A chapter imports no later one, and nothing comes back to where it began."""
+    reached = {stem: imported(stem) for stem in MODULES if not stem.endswith("__")}
+    for _ in reached:  # follow the imports as far as they lead
+        for stem, names in reached.items():
+            reached[stem] = names.union(*(reached.get(name, ()) for name in names))
+    for stem, names in reached.items():
+        yield f"{stem}.py", stem not in names, "imports itself, in a circle"
+    for number, stem in enumerate(stems):
+        later = reached[stem] & {*stems[number:]}
+        yield f"{stem}.py", not later, f"imports {sorted(later)}, no chapters before it"
 
 
 @listed
@@ -327,7 +294,6 @@ def code_lines(function, lines):
 @listed
 def problems_of_module(place, source):
     tree, lines = ast.parse(source), source.splitlines()
-    yield place, len(lines) <= 150, f"{len(lines)} lines, over 150"
     for part in nodes(tree, ast.FunctionDef):
         count = code_lines(part, lines)
         yield f"{place}, {part.name}", count <= 20, f"{count} code lines, over 20"
@@ -520,28 +486,31 @@ def parts_of_exercise(label, exercise, check, solution):
     yield solution, checked, "does not call the check function of the cell before"
 
 
+@functools.cache
+def library_definitions():
+    """Return all that the library defines at the top of a module, by name."""
+    return {
+        name: (stem, definition)
+        for stem in MODULES
+        for name, definition in definitions(parsed(module_source(stem))).items()
+    }
+
+
 @listed
 def problems_of_drift(chapter):
     """The code the reader writes is the code the library ships."""
     own = [cell.tree for cell in chapter.code if not cell.tags.intersection(STEPS)]
-    for stem in (chapter.stem, *ALSO_BUILT.get(chapter.stem, ())):
-        yield from drift_from_module(chapter, stem, own)
-
-
-def drift_from_module(chapter, stem, own):
-    library = parsed(module_source(stem))
     written, values, used = definitions(*own), assigned(*own), set()
-    for name, definition in definitions(library).items():
-        if name in USED_READY_MADE.get(stem, ()):
-            continue
-        public = name in public_names(library)
-        yield chapter, name in written or not public, f"does not define {name}"
-        if name in written:
-            used |= {node.id for node in nodes(definition, ast.Name)}
-            texts = plain_source(definition), plain_source(written[name])
-            labels = f"mnist_lib/{stem}.py", f"book/{chapter}.ipynb"
-            diff = "\n".join(difflib.unified_diff(*texts, *labels, lineterm=""))
-            yield chapter, not diff, f"{name} is not the library's\n{diff}"
+    library = parsed(module_source(chapter.stem))
+    missing = public_names(library) & {*definitions(library)} - {*written} - READY_MADE
+    yield chapter, not missing, f"does not define {sorted(missing)}"
+    for name in written.keys() & library_definitions().keys():
+        stem, definition = library_definitions()[name]
+        used |= {node.id for node in nodes(definition, ast.Name)}
+        texts = plain_source(definition), plain_source(written[name])
+        labels = f"mnist_lib/{stem.replace('.', '/')}.py", f"book/{chapter}.ipynb"
+        diff = "\n".join(difflib.unified_diff(*texts, *labels, lineterm=""))
+        yield chapter, not diff, f"{name} is not the library's\n{diff}"
     for name, value in assigned(library).items():
         same = values.get(name) == value or name not in used or not is_constant(name)
         yield chapter, same, f"{name} is {values.get(name)}, in the library {value}"
@@ -570,7 +539,7 @@ def assert_none(problems):
 
 
 def test_chapters_modules_and_tests_mirror_each_other():
-    assert_none(problems_of_mirror(CHAPTERS, NOTEBOOKS, MODULES, TESTS))
+    assert_none(problems_of_mirror(CHAPTERS, NOTEBOOKS, LIBRARY, ROOT / "tests"))
 
 
 def test_introduction_and_reference_name_each_chapter():
@@ -582,7 +551,7 @@ def test_modules_follow_the_style():
     sources = {stem: module_source(stem) for stem in MODULES}
     styles = [problems_of_module(f"{stem}.py", text) for stem, text in sources.items()]
     assert_none(sum(styles, []))
-    assert_none(sum(map(problems_of_imports, sources, sources.values()), []))
+    assert_none(problems_of_imports(STEMS))
 
 
 @pytest.mark.parametrize("name", WRITTEN)

@@ -2,7 +2,7 @@
 
 A child process makes and loads them, for it may crash, hang or fill the memory. It
 says what it is about to load, so that the last line names the culprit. Each file
-follows from its number: ``python tests/test_fuzzing.py mnist 123`` tries one again.
+follows from its number: ``python test_fuzzing.py mnist 123`` tries one again.
 """
 
 import functools
@@ -322,7 +322,7 @@ def ends_of(name, folder):
     child = subprocess.run(
         [sys.executable, __file__, name],
         cwd=folder,
-        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])},
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
         capture_output=True,
         text=True,
     )
