@@ -82,11 +82,20 @@ def train_ours(data, seed, watch, epochs, units=(512,), distort=None, **adam):
     num_steps = epochs * math.ceil(len(images) / BATCH_SIZE)
     peak = adam.pop("peak", 0.004)
     m.fit_compiled(
-        model, images, labels, epochs, BATCH_SIZE, m.one_cycle(peak, num_steps),
-        shuffle=True, seed=seed, validation_data=tests, metric=watch, verbose=0,
+        model,
+        images,
+        labels,
+        epochs,
+        BATCH_SIZE,
+        m.one_cycle(peak, num_steps),
+        shuffle=True,
+        seed=seed,
+        validation_data=tests,
+        metric=watch,
+        verbose=0,
         update=m.Adam(model.weights, **adam),
         distort=None if distort is None else m.Distortion(seed=seed, **distort),
-    )  # fmt: skip
+    )
 
 
 BATCH_SIZE = 120  # divides 60,000, so that there is no short batch to compile too
@@ -95,14 +104,16 @@ RECIPES = {
     "Keras": partial(train_keras, epochs=15),
     "plain": partial(train_ours, epochs=4),
     "distorted": partial(train_ours, epochs=20, distort={}),
-    "distorted, long": partial(
-        train_ours, epochs=100, distort={}, weight_decay=0.05
-    ),
+    "distorted, long": partial(train_ours, epochs=100, distort={}, weight_decay=0.05),
     "larger": partial(
-        train_ours, epochs=200, units=(1024, 512), distort=STRONG, peak=0.002,
+        train_ours,
+        epochs=200,
+        units=(1024, 512),
+        distort=STRONG,
+        peak=0.002,
         weight_decay=0.05,
     ),
-}  # fmt: skip
+}
 
 
 def parse_arguments(arguments=None):

@@ -40,10 +40,18 @@ def train(images, labels, epochs, seed):
     model = m.NaiveSequential([hidden, output])
     num_steps = epochs * math.ceil(len(images) / BATCH_SIZE)
     m.fit_compiled(
-        model, images, labels, epochs, BATCH_SIZE, m.one_cycle(0.004, num_steps),
-        shuffle=True, seed=seed, verbose=0, update=m.Adam(model.weights),
+        model,
+        images,
+        labels,
+        epochs,
+        BATCH_SIZE,
+        m.one_cycle(0.004, num_steps),
+        shuffle=True,
+        seed=seed,
+        verbose=0,
+        update=m.Adam(model.weights),
         distort=m.Distortion(seed=seed),
-    )  # fmt: skip
+    )
     return model
 
 

@@ -104,10 +104,12 @@ def draw(rows, path) -> None:
     curves = {}
     for name in dict.fromkeys(row["only"] for row in rows):
         points = sorted(
-            (row["units"], row["seconds"]) for row in rows
-            if row["only"] == name and row["batch-size"] == 128
+            (row["units"], row["seconds"])
+            for row in rows
+            if row["only"] == name
+            and row["batch-size"] == 128
             and row["threads"] == measuring.count_threads()
-        )  # fmt: skip
+        )
         curves[name] = tuple(zip(*points, strict=True))
     label = "seconds for one epoch"
     figure = plot_curves(curves, "hidden neurons", label, xscale="log", yscale="log")

@@ -103,8 +103,10 @@ def seconds(action) -> tuple[float, object]:
 def summary(times: list[float]) -> dict:
     """Return median, least and largest of some times."""
     return {
-        "median": statistics.median(times), "least": min(times), "largest": max(times)
-    }  # fmt: skip
+        "median": statistics.median(times),
+        "least": min(times),
+        "largest": max(times),
+    }
 
 
 def peak_megabytes() -> float:

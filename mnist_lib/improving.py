@@ -88,9 +88,13 @@ class Adam:
     """
 
     def __init__(
-        self, weights, beta_1: float = 0.9, beta_2: float = 0.999,
-        epsilon: float = 1e-7, weight_decay: float = 0.0,
-    ):  # fmt: skip
+        self,
+        weights,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-7,
+        weight_decay: float = 0.0,
+    ):
         checks.check_rule_weights(weights)
         checks.check_number("beta_1", beta_1, below=1)
         checks.check_number("beta_2", beta_2, below=1)

@@ -96,8 +96,15 @@ def test_it_prints_the_lines_of_fit(small_data, capsys):
     images, labels = (np.concatenate([part] * 3) for part in small_data)
     printed = []
     for train in (fit, fit_compiled):
-        trained(train, (images, labels), batch_size=1, verbose=1, epochs=2,
-                validation_data=small_data, metric=accuracy)  # fmt: skip
+        trained(
+            train,
+            (images, labels),
+            batch_size=1,
+            verbose=1,
+            epochs=2,
+            validation_data=small_data,
+            metric=accuracy,
+        )
         printed.append(capsys.readouterr().out)
     assert printed[0] == printed[1]
     assert printed[0].count("loss at batch") == 4
@@ -137,9 +144,12 @@ def test_what_xla_cannot_compile_runs_as_a_graph(small_data):
         pictures = tf.reshape(tf.nn.relu(sums), (-1, 1, 5, 1))
         stay = tf.constant([[1.0, 0, 0, 0, 1, 0, 0, 0]])
         same = tf.raw_ops.ImageProjectiveTransformV3(
-            images=pictures, transforms=stay, output_shape=[1, 5],
-            fill_value=0.0, interpolation="NEAREST",
-        )  # fmt: skip
+            images=pictures,
+            transforms=stay,
+            output_shape=[1, 5],
+            fill_value=0.0,
+            interpolation="NEAREST",
+        )
         return tf.reshape(same, sums.shape)
 
     start = tf.keras.initializers.HeNormal(1)

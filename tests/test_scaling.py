@@ -162,8 +162,13 @@ def test_it_goes_on_from_a_checkpoint_of_fit(small_data, tmp_path, rule):
 def test_wrong_arguments_are_explained(small_data, change, error, words):
     images, labels = small_data
     arguments = {
-        "model_factory": make_model, "images": images, "labels": labels, "epochs": 1,
-        "batch_size": 20, "strategy": tf.distribute.get_strategy(), "verbose": 0,
-    }  # fmt: skip
+        "model_factory": make_model,
+        "images": images,
+        "labels": labels,
+        "epochs": 1,
+        "batch_size": 20,
+        "strategy": tf.distribute.get_strategy(),
+        "verbose": 0,
+    }
     with pytest.raises(error, match=words):
         fit_distributed(**{**arguments, **change})

@@ -27,8 +27,8 @@ def stand_ins(monkeypatch):
 @pytest.fixture
 def no_network(monkeypatch, tmp_path):
     """An empty Keras cache, and an address at which nobody answers."""
-    monkeypatch.setattr(files, "KERAS_HOME", str(tmp_path))
-    monkeypatch.setattr(files, "ADDRESS", "http://127.0.0.1:9/mnist.npz")
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
+    monkeypatch.setattr(files, "ADDRESSES", ["http://127.0.0.1:9/mnist.npz"])
 
 
 def test_vectors_are_rows_of_784_numbers_between_0_and_1():

@@ -130,9 +130,16 @@ def test_same_seed_gives_the_same_weights(small_data):
 def test_validation_is_measured_after_every_epoch(small_model, small_data):
     images, labels = small_data
     history = fit(
-        small_model, images[:40], labels[:40], 2, 10, learning_rate=0.1, verbose=0,
-        validation_data=(images[40:], labels[40:]), metric=accuracy,
-    )  # fmt: skip
+        small_model,
+        images[:40],
+        labels[:40],
+        2,
+        10,
+        learning_rate=0.1,
+        verbose=0,
+        validation_data=(images[40:], labels[40:]),
+        metric=accuracy,
+    )
     predictions = predict(small_model, images[40:])
     expected = float(average_loss(labels[40:], predictions))
     assert len(history.validation_losses) == len(history.validation_metrics) == 2
@@ -226,9 +233,16 @@ def test_the_update_rule_and_the_distortion_are_used(small_model, small_data):
 
     before = copies(small_model.weights)
     history = fit(
-        small_model, images, labels, 2, 50, 0.25, verbose=0,
-        update=update, distort=distort,
-    )  # fmt: skip
+        small_model,
+        images,
+        labels,
+        2,
+        50,
+        0.25,
+        verbose=0,
+        update=update,
+        distort=distort,
+    )
     assert seen == [0.25, 0.25]
     for old, weight in zip(before, small_model.weights, strict=True):
         assert np.array_equal(old, weight)

@@ -81,10 +81,16 @@ class Distortion:
     """
 
     def __init__(
-        self, rotation: float = 10.0, scale: float = 0.1, shear: float = 0.1,
-        shift: float = 1.0, elastic: float = 1.0, smoothness: float = 4.0,
-        shared_by: int = 60, seed: int | None = None,
-    ):  # fmt: skip
+        self,
+        rotation: float = 10.0,
+        scale: float = 0.1,
+        shear: float = 0.1,
+        shift: float = 1.0,
+        elastic: float = 1.0,
+        smoothness: float = 4.0,
+        shared_by: int = 60,
+        seed: int | None = None,
+    ):
         checks.check_number("rotation", rotation)
         checks.check_number("scale", scale, below=1)
         checks.check_number("shear", shear)

@@ -6,19 +6,21 @@ code, and compared with the known digests of MNIST.
 
 import contextlib
 import hashlib
-import io
+import http.client
 import os
-import socket
+import urllib.request
 from pathlib import Path
 
-import keras
 import numpy as np
 
 from mnist_lib.digits import stand_in
-from mnist_lib.saving.archives import read_arrays, sha256, write_arrays
+from mnist_lib.saving.archives import read_arrays, sha256, write_arrays, write_whole
 
-KERAS_HOME = os.environ.get("KERAS_HOME") or str(Path.home() / ".keras")
-ADDRESS = "https://storage.googleapis.com/tensorflow/tf-keras-datasets/mnist.npz"
+# Keras's own address, and the one that it had before.
+ADDRESSES = (
+    "https://storage.googleapis.com/tensorflow/tf-keras-datasets/mnist.npz",
+    "https://s3.amazonaws.com/img-datasets/mnist.npz",
+)
 
 # Name, shape and SHA-256 of each array. Copies of the archive differ, arrays do not.
 ARRAYS = {
@@ -41,23 +43,35 @@ ARRAYS = {
 }
 
 
-def download_mnist() -> str:
+def keras_datasets() -> Path:
+    """Return the folder where Keras keeps data sets."""
+    home = os.environ.get("KERAS_HOME") or Path.home() / ".keras"
+    return Path(home) / "datasets"
+
+
+def download_mnist() -> Path:
     """Return the path of Keras's copy of MNIST, downloading it if need be.
 
+    A download gets its name when it is complete, so that neither a second process nor
+    a run after a killed one finds half of it.
+
     Raises:
-        OSError: There is no copy and no network.
+        OSError: There is no copy, and none could be downloaded or kept.
     """
-    with contextlib.suppress(OSError):  # or Keras would use a shared folder instead
-        Path(KERAS_HOME).mkdir(parents=True, exist_ok=True)
-    patience = socket.getdefaulttimeout()
-    socket.setdefaulttimeout(8)  # seconds; a silent network must not hang a chapter
-    try:
-        with contextlib.redirect_stdout(io.StringIO()):  # no progress bar in a page
-            return keras.utils.get_file("mnist.npz", ADDRESS, cache_dir=KERAS_HOME)
-    except Exception as error:  # get_file raises bare Exception
-        raise OSError(error) from error
-    finally:
-        socket.setdefaulttimeout(patience)
+    path, problems = keras_datasets() / "mnist.npz", []
+    if path.is_file():
+        return path
+    for address in ADDRESSES:
+        try:
+            with urllib.request.urlopen(address, timeout=8) as answer:
+                content = answer.read()
+        except (OSError, http.client.HTTPException) as error:
+            problems.append(f"{address}: {error}")
+            continue
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(path, lambda file, content=content: file.write(content))
+        return path
+    raise OSError("; ".join(problems))
 
 
 def read_mnist(path: str | os.PathLike) -> tuple[tuple, tuple]:
@@ -72,7 +86,9 @@ def read_mnist(path: str | os.PathLike) -> tuple[tuple, tuple]:
     Raises:
         ValueError: The file is missing, damaged or not MNIST.
     """
-    advice = f"Check MNIST_NPZ, delete the file to download it anew, or see {ADDRESS}"
+    advice = (
+        f"Check MNIST_NPZ, delete the file to download it anew, or see {ADDRESSES[0]}"
+    )
     try:
         arrays = read_arrays(path, expected_arrays())
         for name, (_, digest) in ARRAYS.items():
@@ -104,7 +120,7 @@ def load_stand_in() -> tuple[tuple, tuple]:
         What ``make_stand_in`` returns.
     """
     version = hashlib.sha256(Path(stand_in.__file__).read_bytes()).hexdigest()[:12]
-    cache = Path(KERAS_HOME) / "datasets" / f"stand-in-{version}.npz"
+    cache = keras_datasets() / f"stand-in-{version}.npz"
     with contextlib.suppress(ValueError):  # no cache, or a damaged one: draw anew
         arrays = read_arrays(cache, expected_arrays())
         x_train, y_train, x_test, y_test = arrays.values()

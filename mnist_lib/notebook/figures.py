@@ -65,9 +65,14 @@ def label_ends(axis, lines) -> None:
         previous = max(pixel, previous + height)
         offset = (previous - pixel) * 72 / axis.figure.dpi
         axis.annotate(
-            line.get_label(), (x, y), (6, offset), textcoords="offset points",
-            color=line.get_color(), va="center", annotation_clip=False,
-        )  # fmt: skip
+            line.get_label(),
+            (x, y),
+            (6, offset),
+            textcoords="offset points",
+            color=line.get_color(),
+            va="center",
+            annotation_clip=False,
+        )
 
 
 def plot_curves(
@@ -140,9 +145,15 @@ def plot_timeline(computing, steps, label: str = "time (ms)") -> plt.Figure:
         axis.barh([worker] * len(starts), seconds, left=starts, color=BLUE, height=0.6)
     slowest = own.max(axis=1)
     axis.bar(
-        starts + slowest, own.shape[1] - 0.4, whole - slowest, -0.3, align="edge",
-        color="none", edgecolor=VERMILLION, hatch="//",
-    )  # fmt: skip
+        starts + slowest,
+        own.shape[1] - 0.4,
+        whole - slowest,
+        -0.3,
+        align="edge",
+        color="none",
+        edgecolor=VERMILLION,
+        hatch="//",
+    )
     axis.set(xlabel=label, yticks=range(own.shape[1]), ylabel="worker")
     parts = "filled: computing   hatched: exchanging   white: waiting"
     axis.set_title(parts, size="medium")

@@ -54,9 +54,13 @@ def all_reduce_seconds(workers: int, size: float, costs: Costs) -> float:
 
 
 def simulate_steps(
-    workers: int, batch_size: int, size: float, costs: Costs, steps: int = 1000,
+    workers: int,
+    batch_size: int,
+    size: float,
+    costs: Costs,
+    steps: int = 1000,
     seed: int = 0,
-) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
+) -> tuple[np.ndarray, np.ndarray]:
     """Draw the times of some steps.
 
     Args:

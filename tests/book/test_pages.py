@@ -273,8 +273,16 @@ def test_focus_is_seen_wherever_it_goes(calm_tab, site, theme):
         assert place["ring"] >= 2, place
         assert contrast(parts(place["color"]), parts(place["ground"])) >= 3, place
     reached = " ".join(place["what"] for place in places)
-    for part in ("#main-content", "brand", "search-button", "theme-switch",
-                 'aria-current="page"', "copybtn", "<summary", "way-next"):  # fmt: skip
+    for part in (
+        "#main-content",
+        "brand",
+        "search-button",
+        "theme-switch",
+        'aria-current="page"',
+        "copybtn",
+        "<summary",
+        "way-next",
+    ):
         assert part in reached
 
 

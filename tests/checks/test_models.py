@@ -62,8 +62,11 @@ def test_bad_input_says_what_must_be_and_what_came(name):
 
 
 def test_every_check_is_tried_with_good_and_bad_input():
-    here = {n for n, f in vars(models).items() if n.startswith("check_")
-            and f.__module__ == models.__name__}  # fmt: skip
+    here = {
+        n
+        for n, f in vars(models).items()
+        if n.startswith("check_") and f.__module__ == models.__name__
+    }
     assert here == set(GOOD) == set(BAD)
 
 

@@ -48,12 +48,29 @@ def test_turns_and_stretches_agree_with_tensorflow_s(digits):
     transforms = []
     for row, column in zip(rows, columns, strict=True):
         x0, y0 = column[corner], row[corner]
-        transforms.append([column[right] - x0, column[below] - x0, x0,
-                           row[right] - y0, row[below] - y0, y0, 0, 0])  # fmt: skip
-    expected = tf.raw_ops.ImageProjectiveTransformV3(
-        images=digits.reshape(-1, 28, 28, 1), transforms=np.float32(transforms),
-        output_shape=[28, 28], fill_value=0.0, interpolation="BILINEAR",
-    ).numpy().reshape(-1, 784)  # fmt: skip
+        transforms.append(
+            [
+                column[right] - x0,
+                column[below] - x0,
+                x0,
+                row[right] - y0,
+                row[below] - y0,
+                y0,
+                0,
+                0,
+            ]
+        )
+    expected = (
+        tf.raw_ops.ImageProjectiveTransformV3(
+            images=digits.reshape(-1, 28, 28, 1),
+            transforms=np.float32(transforms),
+            output_shape=[28, 28],
+            fill_value=0.0,
+            interpolation="BILINEAR",
+        )
+        .numpy()
+        .reshape(-1, 784)
+    )
     assert np.abs(distortion(digits) - expected).max() < 1e-3
     assert np.abs(digits - expected).mean() > 0.01
 

@@ -118,11 +118,12 @@ def test_a_download_is_kept_and_silent(good_file, monkeypatch, capsys, tmp_path)
     handler = functools.partial(Quiet, directory=tmp_path)
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
-    monkeypatch.setattr(files, "KERAS_HOME", str(tmp_path / "keras"))
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))
     address = f"http://127.0.0.1:{server.server_port}/mnist.npz"
-    monkeypatch.setattr(files, "ADDRESS", address)
+    monkeypatch.setattr(files, "ADDRESSES", ("http://127.0.0.1:9/gone", address))
     path = files.download_mnist()
-    assert path.startswith(str(tmp_path / "keras"))
+    assert [*path.parent.iterdir()] == [path]  # and nothing unfinished
+    assert path.is_relative_to(tmp_path / "keras")
     server.shutdown()
     server.server_close()
     assert path == files.download_mnist()  # the second time from the cache
@@ -131,8 +132,8 @@ def test_a_download_is_kept_and_silent(good_file, monkeypatch, capsys, tmp_path)
 
 
 def test_no_network_is_an_os_error(monkeypatch, tmp_path):
-    monkeypatch.setattr(files, "KERAS_HOME", str(tmp_path))
-    monkeypatch.setattr(files, "ADDRESS", "http://127.0.0.1:9/mnist.npz")
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
+    monkeypatch.setattr(files, "ADDRESSES", ["http://127.0.0.1:9/mnist.npz"])
     with pytest.raises(OSError, match="refused"):
         files.download_mnist()
 
@@ -151,7 +152,7 @@ def drawings(monkeypatch, tmp_path):
     known = {name: (array.shape, "") for name, array in known}
     monkeypatch.setattr(files, "ARRAYS", known)
     monkeypatch.setattr(stand_in, "make_stand_in", draw)
-    monkeypatch.setattr(files, "KERAS_HOME", str(tmp_path))
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
     return count
 
 
@@ -176,7 +177,7 @@ def test_a_damaged_cache_is_drawn_anew(drawings, tmp_path):
 
 
 def test_without_a_writable_cache_it_is_drawn_every_time(drawings, monkeypatch):
-    monkeypatch.setattr(files, "KERAS_HOME", "/dev/null")
+    monkeypatch.setenv("KERAS_HOME", "/dev/null")
     assert same(files.load_stand_in(), files.load_stand_in())
     assert len(drawings) == 2
 

@@ -87,8 +87,9 @@ def test_all_do_the_same_work(competitors, work):
 def test_accuracy_is_reached_in_a_time(tmp_path):
     results = tmp_path / "accuracy.json"
     options = ["--examples", 1200, "--epochs", 2, "--seeds", 1, 2]
-    screen = run("accuracy", *options, "--only", "Keras", "plain", "distorted",
-                 "--json", results)  # fmt: skip
+    screen = run(
+        "accuracy", *options, "--only", "Keras", "plain", "distorted", "--json", results
+    )
     rows = json.loads(results.read_text())["recipes"]
     assert [*rows] == ["Keras", "plain", "distorted"]
     for name, row in rows.items():
@@ -103,8 +104,11 @@ def test_steps_of_one_and_two_workers_are_measured_and_predicted(tmp_path):
     screen = run("scaling", *options, "--json", results)
     found = json.loads(results.read_text())
     assert [(row["workers"], row["batch"]) for row in found["rows"]] == [
-        (1, 64), (1, 256), (2, 64), (2, 256),
-    ]  # fmt: skip
+        (1, 64),
+        (1, 256),
+        (2, 64),
+        (2, 256),
+    ]
     assert all(row["ms"] > 0 and row["predicted"] > 0 for row in found["rows"])
     assert len(found["seconds"]["2"]["all gradients"]) == 2
     assert found["beyond"][0] == {"workers": 1, "fixed": 1.0, "growing": 1.0}

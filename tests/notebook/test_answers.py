@@ -72,9 +72,12 @@ def test_where_xla_s_unknown_operation_arose_is_left_out(capsys):
     @tf.function(jit_compile=True)
     def fail(images):
         return tf.raw_ops.ImageProjectiveTransformV3(
-            images=images, transforms=tf.zeros((1, 8)), output_shape=[4, 4],
-            fill_value=0.0, interpolation="NEAREST",
-        )  # fmt: skip
+            images=images,
+            transforms=tf.zeros((1, 8)),
+            output_shape=[4, 4],
+            fill_value=0.0,
+            interpolation="NEAREST",
+        )
 
     show_error(lambda: fail(tf.zeros((1, 4, 4, 1))))
     printed = capsys.readouterr().out

@@ -97,8 +97,10 @@ def test_forward_shows_image_hidden_neurons_and_probabilities():
 def test_curves_carry_their_names_units_and_styles():
     figure = plot_curves(
         {"one": ([1, 2], [3, 4]), "two": ([1, 2], [5, 1])},
-        "batch size", "loss (nats)", xscale="log",
-    )  # fmt: skip
+        "batch size",
+        "loss (nats)",
+        xscale="log",
+    )
     axis = figure.axes[0]
     assert sorted(texts(figure)) == ["one", "two"]
     assert axis.get_xlabel() == "batch size" and axis.get_ylabel() == "loss (nats)"
@@ -140,8 +142,10 @@ def test_confidence_counts_correct_and_wrong_apart():
     labels = np.array([0, 1, 1])
     predictions = np.array([[0.9, 0.1], [0.2, 0.8], [0.7, 0.3]])
     figure = plot_confidence(labels, predictions, bins=10)
-    heights = [np.diff(p.get_path().vertices[:, 1]).clip(0).sum() for p in
-               figure.axes[0].patches]  # fmt: skip
+    heights = [
+        np.diff(p.get_path().vertices[:, 1]).clip(0).sum()
+        for p in figure.axes[0].patches
+    ]
     assert len(figure.axes[0].patches) == 2
     assert all(height > 0 for height in heights)
     labels = [text.get_text() for text in figure.axes[0].get_legend().get_texts()]
