@@ -144,16 +144,9 @@ def plot_timeline(computing, steps, label: str = "time (ms)") -> plt.Figure:
     for worker, seconds in enumerate(own.T):
         axis.barh([worker] * len(starts), seconds, left=starts, color=BLUE, height=0.6)
     slowest = own.max(axis=1)
-    axis.bar(
-        starts + slowest,
-        own.shape[1] - 0.4,
-        whole - slowest,
-        -0.3,
-        align="edge",
-        color="none",
-        edgecolor=VERMILLION,
-        hatch="//",
-    )
+    places = starts + slowest, own.shape[1] - 0.4, whole - slowest, -0.3
+    look = {"color": "none", "edgecolor": VERMILLION, "hatch": "//"}
+    axis.bar(*places, align="edge", **look)
     axis.set(xlabel=label, yticks=range(own.shape[1]), ylabel="worker")
     parts = "filled: computing   hatched: exchanging   white: waiting"
     axis.set_title(parts, size="medium")

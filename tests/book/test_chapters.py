@@ -10,6 +10,8 @@ import pytest
 import repository
 from conftest import ROOT
 
+pytestmark = pytest.mark.integration  # of the book's own program
+
 
 @pytest.fixture
 def project(tmp_path):

@@ -10,6 +10,8 @@ from types import SimpleNamespace
 import pytest
 import serving
 
+pytestmark = pytest.mark.integration  # of the book's own program
+
 # Not in the environments of other versions, which build no book.
 nodes = pytest.importorskip("docutils.nodes")
 course = pytest.importorskip("course")

@@ -9,6 +9,8 @@ from mnist_lib.checks import models
 
 LAYER, OTHER = NaiveDense(2, 3, tf.nn.relu), NaiveDense(2, 3, tf.nn.relu)
 SURE = NaiveDense(2, 3, tf.nn.softmax)
+# Only its type counts here; to make one takes other processes.
+WORKERS = object.__new__(tf.distribute.MultiWorkerMirroredStrategy)
 GOOD = {
     "check_layers_fit": ([LAYER, NaiveDense(3, 1, tf.nn.relu)],),
     "check_model": (LAYER,),
@@ -27,6 +29,8 @@ GOOD = {
     "check_activation": ("relu", tf.nn.relu),
     "check_epoch_start": (0,),
     "check_same_training": ("saves", {"batch_size": 8}, {"batch_size": 8, "more": 1}),
+    "check_shares": (2, 2),
+    "check_order": (WORKERS, {"shuffle": True, "seed": 1}),
 }
 BAD = {
     "check_layers_fit": ([LAYER, LAYER],),
@@ -46,6 +50,8 @@ BAD = {
     "check_activation": ("cube", lambda x: x**3),
     "check_epoch_start": (128,),
     "check_same_training": ("saves", {"batch_size": 8}, {"batch_size": 9}),
+    "check_shares": (1, 2),
+    "check_order": (WORKERS, {"shuffle": True}),
 }
 
 
