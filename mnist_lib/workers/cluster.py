@@ -17,7 +17,7 @@ import tensorflow as tf
 
 from mnist_lib.checks import require
 from mnist_lib.saving.archives import sha256
-from mnist_lib.saving.checkpoint_files import checkpoints_in
+from mnist_lib.saving.checkpoints import saved_checkpoints
 from mnist_lib.training import rate_at
 from mnist_lib.workers.addresses import is_listening, read_cluster, split_address
 
@@ -65,7 +65,7 @@ def facts_of_training(images, labels, sizes, settings) -> dict[str, str]:
     rates = [rate_at(settings.get("learning_rate", 1e-3), int(i)) for i in steps]
     order = bool(settings.get("shuffle")), str(settings.get("seed"))
     folder = settings.get("checkpoint_dir")
-    saved = checkpoints_in(Path(folder).expanduser())[-1:] if folder else []
+    saved = saved_checkpoints(Path(folder).expanduser())[-1:] if folder else []
     # An index holds the checksums of all that is saved.
     indexes = [path.with_name(f"{path.name}.index").read_bytes() for path in saved]
     return {

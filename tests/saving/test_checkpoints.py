@@ -1,9 +1,12 @@
+import contextlib
 import multiprocessing
 import os
 import random as dice
 import re
+import resource
 import signal
 import time
+from pathlib import PureWindowsPath
 
 import numpy as np
 import pytest
@@ -22,7 +25,13 @@ from mnist_lib import (
     one_training_step,
     update_weights,
 )
-from mnist_lib.saving.checkpoint_files import checkpoints_in
+from mnist_lib.saving.checkpoints import (
+    check_folder_name,
+    read_progress,
+    saved_checkpoints,
+)
+
+DATA, INDEX = ".data-00000-of-00001", ".index"
 
 
 def make_model(inputs=6, hidden=5):
@@ -110,11 +119,17 @@ def names(folder):
     return sorted(os.listdir(folder))
 
 
+def files_of(*numbers):
+    """The names of these checkpoints' files, and of the file that names them."""
+    endings = DATA, INDEX
+    files = [f"training-{number}{ending}" for number in numbers for ending in endings]
+    return sorted([*files, "checkpoint"])
+
+
 def is_tidy(folder):
-    """Whether there are two whole checkpoints and nothing else."""
-    pattern = r"training-\d+(\.index|\.data-00000-of-00001)"
-    whole = len(checkpoints_in(folder)) == 2 and len(names(folder)) == 4
-    return whole and all(re.fullmatch(pattern, name) for name in names(folder))
+    """Whether there are two checkpoints, the file that names them, and no more."""
+    numbers = [int(path.name.rpartition("-")[2]) for path in saved_checkpoints(folder)]
+    return len(numbers) == 2 and names(folder) == files_of(*numbers)
 
 
 ALL_SETTINGS = {
@@ -263,23 +278,190 @@ def test_a_rule_of_the_same_name_that_remembers_more_is_refused(tmp_path):
         train(tmp_path, count=20, rule=rule(1))
 
 
-@pytest.mark.parametrize("ending", [".index", ".data-00000-of-00001"])
+SHORT = {"count": 20, "batch_size": 20, "epochs": 2}  # two checkpoints
+
+
+def test_the_two_newest_are_kept(tmp_path):
+    for epochs in (1, 2, 11):  # 10 is newer than 9, other than in the alphabet
+        train(tmp_path, **{**SHORT, "epochs": epochs})
+        assert names(tmp_path) == files_of(*{max(epochs - 1, 1), epochs})
+
+
+def test_other_files_stay_and_do_not_disturb(tmp_path):
+    others = ["training-best.index", "training-1.index.old", "training-notes.txt",
+              "mytraining-7.index", "training-.index", "checkpoint.txt"]  # fmt: skip
+    for name in others:
+        (tmp_path / name).write_text("mine")
+    (tmp_path / "training-8").mkdir()
+    for epochs in (2, 3):
+        train(tmp_path, **{**SHORT, "epochs": epochs})
+    assert names(tmp_path) == sorted([*others, "training-8", *files_of(2, 3)])
+
+
+@pytest.mark.parametrize("name", ["größer ]", "deep/training-1", "./here"])
+def test_a_folder_may_have_any_name(tmp_path, name, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for epochs in (2, 3):
+        model = train(name, **{**SHORT, "epochs": epochs})
+    assert same(model, train(**{**SHORT, "epochs": 3}))
+    assert names(name) == files_of(2, 3)
+
+
+def test_a_folder_may_be_moved(tmp_path):
+    train(tmp_path / "here", **SHORT)
+    (tmp_path / "here").rename(tmp_path / "there")
+    train(tmp_path / "there", **{**SHORT, "epochs": 3})
+    assert names(tmp_path / "there") == files_of(2, 3)
+
+
+def test_a_name_that_tensorflow_takes_for_a_pattern_is_refused(tmp_path):
+    # It would write there, but find nothing to go on from.
+    for name in ("run[1]", "what?", "*", "back\\slash"):
+        with pytest.raises(ValueError, match="must be a path without any"):
+            train(tmp_path / name, distort=NoEpoch)
+    assert names(tmp_path) == []
+    check_folder_name(PureWindowsPath(r"C:\Users\ada\saves"))
+
+
+def test_what_a_killed_write_left_is_removed_by_the_next_run(tmp_path):
+    train(tmp_path, **SHORT)
+    part = tmp_path / "training-3_temp/part-00000-of-00001.index.tempstate12345"
+    part.parent.mkdir()
+    left = [part, *(tmp_path / f"training-{i}{DATA}" for i in (1, 3))]
+    left += [tmp_path / f"training-3{INDEX}", tmp_path / f"checkpoint.tmp{'0f' * 16}"]
+    for path in left[:1] + left[2:]:
+        path.write_bytes(b"half")
+    train(tmp_path, **SHORT)
+    assert names(tmp_path) == files_of(1, 2)
+
+
+def test_a_first_checkpoint_that_was_not_finished_does_not_count(tmp_path):
+    (tmp_path / f"training-1{INDEX}").write_bytes(b"half")
+    assert same(train(tmp_path, **SHORT), train(**SHORT))
+    assert names(tmp_path) == files_of(1, 2)
+
+
+@contextlib.contextmanager
+def files_of_at_most(size):
+    """Let files grow to a size only: a real error of the disk, without its end."""
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, limits[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+
+
+@pytest.mark.parametrize("size", [100, 1000])
+def test_a_failed_write_is_explained_and_leaves_the_old_ones(tmp_path, size):
+    # 100 bytes are too few for the state file, 1000 for the checkpoint.
+    train(tmp_path, **SHORT)
+    before = {path: path.read_bytes() for path in tmp_path.iterdir()}
+    with files_of_at_most(size), pytest.raises(OSError) as caught:
+        train(tmp_path, **{**SHORT, "epochs": 3})
+    start, end = f"no checkpoint could be written to {tmp_path}: ", "goes on from it"
+    text = str(caught.value)
+    assert text.startswith(start) and text.endswith(end) and "File too large" in text
+    assert "{{" not in text and "[Op:" not in text and "\n" not in text
+    assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before
+    longer = {**SHORT, "epochs": 3}
+    assert same(train(tmp_path, **longer), train(**longer))
+    assert names(tmp_path) == files_of(2, 3)
+
+
+@pytest.mark.parametrize("ending", [INDEX, DATA])
 def test_after_a_damaged_checkpoint_it_goes_on_from_the_one_before(tmp_path, ending):
     settings = {**ALL_SETTINGS, "epochs": 2}
     assert train(tmp_path, 235, **settings) is None
     path = tmp_path / f"training-3{ending}"
     content = bytearray(path.read_bytes())
-    content[len(content) // 2] ^= 1
-    for damaged in (content, content[:200]):
+    flipped = content.copy()
+    flipped[len(content) // 2] ^= 1
+    parts = [content[: int(part * len(content))] for part in (0, 0.01, 0.5, 0.99)]
+    for damaged in (flipped, *parts):
         path.write_bytes(damaged)
-        words = f"{tmp_path}/training-3 is not usable: .*"
+        words = f"^the checkpoint {tmp_path}/training-3 is not usable: .*"
         words += f"Delete {tmp_path}/training-3.* to go on from training-2$"
-        with pytest.raises(ValueError, match=words):
+        with pytest.raises(ValueError, match=words) as caught:
             train(tmp_path, **settings)
-    for file in tmp_path.glob("training-3.*"):
+        assert not re.search(r"\{\{|\[Op:|\[\[|\n", str(caught.value))
+    for file in tmp_path.glob("training-3.*"):  # as the error says
         file.unlink()
     assert same(train(tmp_path, **settings), train(**settings))
-    assert is_tidy(tmp_path)
+    assert is_tidy(tmp_path) and names(tmp_path) == files_of(3, 4)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("ending", "every"), [(DATA, 11), (INDEX, 1)])
+def test_a_flipped_bit_is_refused_or_changes_nothing(tmp_path, ending, every):
+    train(tmp_path, **SHORT)
+    checkpoint = tmp_path / "training-2"
+    path, harmless = tmp_path / f"training-2{ending}", 0
+    content, expected = path.read_bytes(), read_progress(checkpoint)
+    for i in range(0, len(content), every):
+        path.write_bytes(content[:i] + bytes([content[i] ^ 4]) + content[i + 1 :])
+        try:
+            assert read_progress(checkpoint) == expected
+            harmless += 1  # the index is filled up with zeros that nobody reads
+        except ValueError as error:
+            assert str(error).endswith(f"{checkpoint}.* to go on from training-1")
+    assert harmless == 0 if ending == DATA else harmless < len(content) / 3
+
+
+def test_a_checkpoint_of_something_else_is_refused(tmp_path):
+    other = tf.train.Checkpoint(step=tf.Variable(3))
+    tf.train.CheckpointManager(other, tmp_path, 2, checkpoint_name="training").save()
+    words = "training-1 is not usable: .*py_state.*to go on from the start$"
+    with pytest.raises(ValueError, match=words):
+        train(tmp_path, **SHORT)
+    for file in tmp_path.glob("training-1.*"):
+        file.unlink()
+    assert same(train(tmp_path, **SHORT), train(**SHORT))
+
+
+STATES = {
+    "empty": lambda text: "",
+    "cut off": lambda text: text[: len(text) // 2],
+    "no text": lambda text: "\0\xff",
+    "other names": lambda text: text.replace("training-", "draining-"),
+    "missing": lambda text: None,
+}
+
+
+@pytest.mark.parametrize("damage", STATES.values(), ids=STATES)
+def test_without_the_state_file_no_training_begins_anew(tmp_path, damage):
+    train(tmp_path, **SHORT)
+    state_file, longer = tmp_path / "checkpoint", {**SHORT, "epochs": 3}
+    damaged = damage(state_file.read_text())
+    state_file.unlink()
+    if damaged is not None:
+        state_file.write_text(damaged, encoding="latin-1")
+    words = f"^the file {state_file}, which names the newest checkpoint, is missing or "
+    with pytest.raises(ValueError, match=words) as caught:
+        train(tmp_path, distort=NoEpoch, **SHORT)
+    line = str(caught.value).partition("this line: ")[2]
+    assert line == 'model_checkpoint_path: "training-2"'
+    state_file.write_text(line)  # as the error says
+    model = train(tmp_path, **longer)
+    assert same(model, train(**longer)) and (tmp_path / "training-3.index").exists()
+
+
+def test_a_file_that_is_no_state_file_is_not_overwritten(tmp_path):
+    (tmp_path / "checkpoint").write_text("mine")
+    with pytest.raises(ValueError, match="checkpoint names no checkpoint. Delete it"):
+        train(tmp_path, distort=NoEpoch)
+    assert (tmp_path / "checkpoint").read_text() == "mine"
+
+
+@pytest.mark.parametrize("kind", [np.random.MT19937, np.random.Philox])
+def test_a_distortion_may_draw_from_any_bit_generator(tmp_path, kind):
+    class Other(Noise):
+        def __init__(self):
+            self.random = np.random.Generator(kind(3))
+
+    longer = {**SHORT, "epochs": 3, "distort": Other}
+    train(tmp_path, **{**longer, "epochs": 1})
+    assert same(train(tmp_path, **longer), train(**longer))
 
 
 def test_a_file_in_the_place_of_the_folder_is_found_before_training(tmp_path):
@@ -318,7 +500,7 @@ def test_a_run_that_is_killed_often_ends_like_one_that_is_not(tmp_path):
         process.kill()
         process.join()
         assert process.exitcode == -signal.SIGKILL
-        assert len(checkpoints_in(tmp_path)) <= 3  # the third may not be removed yet
+        assert len(saved_checkpoints(tmp_path)) <= 3  # the third may not be removed yet
         assert len(files_in(tmp_path)) <= 10  # nothing piles up
     reached = train(tmp_path, **{**settings, "epochs": 1})[1].epoch_losses
     settings["epochs"] = len(reached) + 1
