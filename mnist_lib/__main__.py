@@ -2,7 +2,6 @@
 
 import argparse
 import math
-import os
 import sys
 import time
 from pathlib import Path
@@ -16,19 +15,19 @@ from mnist_lib.improving import Momentum, he_start, one_cycle
 from mnist_lib.saving.weights import save_weights
 from mnist_lib.scaling import fit_distributed
 from mnist_lib.tensors import describe_digits, load_mnist, to_vectors
-from mnist_lib.workers.addresses import read_cluster
+from mnist_lib.workers.addresses import find_cluster, is_worker
 from mnist_lib.workers.cluster import join_cluster
-from mnist_lib.workers.launching import LOST, start_workers
+from mnist_lib.workers.launching import CONNECTION_LOST, start_workers
 
-ABOUT = """Train the network 784-512-10 on several workers. Where TF_CONFIG is set, be
-one of those that it names; otherwise start them all on this machine."""
+ABOUT = """Train the network 784-512-10 on several workers. Where TF_CONFIG or Slurm
+names them, be one of them; otherwise start them all on this machine."""
 
 
 def make_parser() -> argparse.ArgumentParser:
     """Return the parser of the command's options."""
     parser = argparse.ArgumentParser("python -m mnist_lib", description=ABOUT)
     add = parser.add_argument
-    add("--workers", type=int, help="number of processes; with TF_CONFIG not needed")
+    add("--workers", type=int, help="number of processes; in a cluster not needed")
     add("--epochs", type=int, default=1)
     add("--batch-size", type=int, default=128, help="examples on all workers together")
     add("--learning-rate", type=float, default=0.3, help="the peak of one cycle")
@@ -43,7 +42,7 @@ def main() -> None:
     """Start workers or be one of them; say in one line what fails."""
     options = make_parser().parse_args()
     try:
-        if "TF_CONFIG" in os.environ:
+        if is_worker():
             run_worker(options)
         else:
             run_all_workers(options)
@@ -58,7 +57,7 @@ def check_options(options, count: int, own: int) -> None:
     """Find what is wrong before any work, for one of so many workers."""
     for name in ("workers", "epochs"):
         check_positive_integer(f"--{name}", getattr(options, name))
-    expected = f"{count} as in TF_CONFIG, or left out"
+    expected = f"{count} as in the cluster, or left out"
     require(options.workers == count, "--workers", expected, options.workers)
     check_shares(options.batch_size, count)
     if options.weights and own == 0:
@@ -78,7 +77,7 @@ def run_all_workers(options) -> None:
 
 def run_worker(options) -> None:
     """Train a worker's share, and print what comes out."""
-    addresses, own = read_cluster(os.environ["TF_CONFIG"])
+    _, addresses, own = find_cluster()
     count = len(addresses)
     options.workers = count if options.workers is None else options.workers
     check_options(options, count, own)
@@ -90,7 +89,7 @@ def run_worker(options) -> None:
         model, _ = fit_distributed(make_network, *arguments, **settings)
     except ConnectionError as error:
         print(f"error: {error}", file=sys.stderr)
-        sys.exit(LOST)
+        sys.exit(CONNECTION_LOST)
     seconds = time.perf_counter() - start
     if options.weights and strategy.extended.should_checkpoint:
         save_weights(model, options.weights)

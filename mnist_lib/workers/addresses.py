@@ -1,54 +1,83 @@
-"""From a text to addresses: where the workers are, and which one this is.
+"""Where the workers are, and which one this is, as TensorFlow's resolvers tell it.
 
 ``TF_CONFIG`` is TensorFlow's way of telling a worker about the others. It is JSON:
 ``{"cluster": {"worker": ["host:port", …]}, "task": {"type": "worker", "index": 0}}``.
+Where it is not set, Slurm may have started several tasks, and tells them as much.
 """
 
-import json
-import re
+import os
 import socket
+from urllib.parse import urlsplit
+
+import tensorflow as tf
 
 from mnist_lib.checks import require
 
 EXAMPLE = (
     '{"cluster": {"worker": ["host:port"]}, "task": {"type": "worker", "index": 0}}'
 )
+Resolver = tf.distribute.cluster_resolver.ClusterResolver
 
 
-def read_cluster(text: str) -> tuple[list[str], int]:
-    """Read ``TF_CONFIG``.
+def is_worker() -> bool:
+    """Tell whether this process has been started as one of a cluster's workers."""
+    tasks = os.environ.get("SLURM_STEP_NUM_TASKS", "1")
+    return "TF_CONFIG" in os.environ or tasks != "1"
 
-    Args:
-        text: Its content.
+
+def find_cluster() -> tuple[Resolver, list[str], int]:
+    """Find out who the workers are, from ``TF_CONFIG`` or from Slurm.
 
     Returns:
-        The addresses of all workers, a chief first, and which of them this one is.
+        TensorFlow's resolver, the addresses of all workers, a chief first, and which
+        of them this one is.
 
     Raises:
-        ValueError: It says something else than TensorFlow expects.
+        ValueError: ``TF_CONFIG`` says something else than TensorFlow expects.
+        RuntimeError: Slurm does not tell enough.
     """
+    if is_worker() and "TF_CONFIG" not in os.environ:
+        resolver = slurm_resolver()
+    else:
+        resolver = tf.distribute.cluster_resolver.TFConfigClusterResolver()
     try:
-        config = json.loads(text)
-        jobs, task = dict(config["cluster"]), config["task"]
-        names = [name for name in ("chief", "worker") if name in jobs]
-        addresses = [address for name in names for address in jobs[name]]
-        own = (
-            jobs[task["type"]][int(task["index"])] if int(task["index"]) >= 0 else None
-        )
-        usable = all(0 < split_address(address)[1] < 2**16 for address in addresses)
-        fits = len(jobs) == len(names) and own in addresses and usable
+        cluster = resolver.cluster_spec()
+        jobs = [job for job in ("chief", "worker") if job in cluster.jobs]
+        addresses = [address for job in jobs for address in cluster.job_tasks(job)]
+        own = cluster.task_address(resolver.task_type, resolver.task_id)
+        usable = all(all(split_address(address)) for address in addresses)
+        fits = len(jobs) == len(cluster.jobs) and own in addresses and usable
     except (ValueError, TypeError, KeyError, IndexError, AttributeError):
         fits = False
-    require(fits, "TF_CONFIG", f"of the form {EXAMPLE}", " ".join(text.split()))
+    got = " ".join(os.environ.get("TF_CONFIG", "nothing").split())
+    require(fits, "TF_CONFIG", f"of the form {EXAMPLE}", got)
     twice = len({*addresses}) < len(addresses)
     require(not twice, "the addresses in TF_CONFIG", "different", addresses)
-    return addresses, addresses.index(own)
+    return resolver, addresses, addresses.index(own)
 
 
-def split_address(address: str) -> tuple[str, int]:
+def slurm_resolver() -> Resolver:
+    """Return a resolver for the tasks of this step of Slurm, one worker each."""
+    # It counts a node's ports by its GPUs, so each task gets one here. Which GPUs a
+    # task really sees is up to Slurm.
+    tasks = int(os.environ["SLURM_STEP_NUM_TASKS"])
+    slurm = tf.distribute.cluster_resolver.SlurmClusterResolver(
+        gpus_per_node=tasks, gpus_per_task=1, auto_set_gpu=False
+    )
+    cluster, (kind, index) = slurm.cluster_spec(), slurm.get_task_info()
+    return tf.distribute.cluster_resolver.SimpleClusterResolver(
+        cluster,
+        task_type=kind,
+        task_id=index,
+        num_accelerators={"GPU": len(tf.config.list_physical_devices("GPU"))},
+        rpc_layer="grpc",
+    )
+
+
+def split_address(address: str) -> tuple[str | None, int | None]:
     """Return host and port of ``host:port``, or of IPv6's ``[host]:port``."""
-    parts = re.fullmatch(r"(\[[\w:.%]+\]|[^][\s:/]+):(\d+)", address)
-    return parts[1].strip("[]"), int(parts[2])
+    parts = urlsplit(f"//{address}")
+    return parts.hostname, parts.port
 
 
 def is_listening(address: str) -> bool:

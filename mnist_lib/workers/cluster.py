@@ -6,7 +6,6 @@ none of it would be right. So they compare digests before the first step.
 
 import hashlib
 import math
-import os
 import socket
 import sys
 import time
@@ -19,11 +18,11 @@ from mnist_lib.checks import require
 from mnist_lib.saving.archives import sha256
 from mnist_lib.saving.checkpoints import saved_checkpoints
 from mnist_lib.training import rate_at
-from mnist_lib.workers.addresses import is_listening, read_cluster, split_address
+from mnist_lib.workers.addresses import find_cluster, is_listening, split_address
 
 
 def join_cluster(time_limit: float = 60.0) -> tf.distribute.Strategy:
-    """Wait for all workers that ``TF_CONFIG`` names, and join them.
+    """Wait for all workers that ``TF_CONFIG`` or Slurm names, and join them.
 
     Args:
         time_limit: Seconds to wait.
@@ -33,10 +32,11 @@ def join_cluster(time_limit: float = 60.0) -> tf.distribute.Strategy:
 
     Raises:
         ValueError: ``TF_CONFIG`` is missing or malformed.
+        RuntimeError: Slurm does not tell enough.
         OSError: Another program has this worker's port.
         TimeoutError: A worker did not come.
     """
-    addresses, own = read_cluster(os.environ.get("TF_CONFIG", "nothing"))
+    resolver, addresses, own = find_cluster()
     port, last = split_address(addresses[own])[1], time.monotonic() + time_limit
     both = socket.has_dualstack_ipv6()
     family = socket.AF_INET6 if both else socket.AF_INET
@@ -51,7 +51,7 @@ def join_cluster(time_limit: float = 60.0) -> tf.distribute.Strategy:
             time.sleep(0.1)
     if missing:
         raise TimeoutError(f"no answer from {missing} within {time_limit:g} s")
-    return tf.distribute.MultiWorkerMirroredStrategy()
+    return tf.distribute.MultiWorkerMirroredStrategy(resolver)
 
 
 def facts_of_training(images, labels, sizes, settings) -> dict[str, str]:

@@ -1,5 +1,6 @@
 """Several worker processes on this machine: started, watched, and started again."""
 
+import contextlib
 import json
 import os
 import shutil
@@ -7,38 +8,18 @@ import signal
 import subprocess
 import sys
 import tempfile
-import threading
 import time
+from collections.abc import Iterator
+from pathlib import Path
 
 from mnist_lib import checks
 from mnist_lib.workers.addresses import free_addresses
 
-LOST = 75  # exit code of a worker that lost another one, and would do better again
-
-
-class Board:
-    """One line per worker: in a terminal rewritten in place, else shown at the end."""
-
-    def __init__(self, count: int, out=None):
-        self.out, self.lines = out or sys.stdout, ["starting"] * count
-        self.lock, self.live = threading.Lock(), self.out.isatty()
-        if self.live:
-            self.write()
-
-    def show(self, worker: int, line: str) -> None:
-        """Put a line in the place of the worker's last one."""
-        with self.lock:
-            self.lines[worker] = line
-            if self.live:
-                self.write(f"\x1b[{len(self.lines)}A")
-
-    def write(self, start: str = "") -> None:
-        """Write all lines."""
-        rows = [f"worker {i}: {line}" for i, line in enumerate(self.lines)]
-        if self.live:
-            width = shutil.get_terminal_size().columns - 1
-            rows = [f"{row[:width]}\x1b[K" for row in rows]
-        print(start + "\n".join(rows), file=self.out, flush=True)
+GRACE = 3.0  # seconds
+CONNECTION_LOST = 75  # exit code of a worker that lost another one: worth another try
+# Waits until its input ends, as it does when this process ends in whatever way. Then
+# it kills its process group, to which all workers belong.
+GUARD = "import os, signal, sys; sys.stdin.read(); os.killpg(0, signal.SIGKILL)"
 
 
 def start_workers(
@@ -46,7 +27,8 @@ def start_workers(
 ) -> list[list[str]]:
     """Run a program in several processes, which find each other by ``TF_CONFIG``.
 
-    The cores are shared out among them. If one is killed, all are started again.
+    The cores are shared out among them. If one is killed, all are started again. They
+    end with this process.
 
     Args:
         program: Arguments for Python, such as ``["worker.py"]``.
@@ -64,87 +46,121 @@ def start_workers(
     checks.require(is_list, "program", "a list", repr(program), TypeError)
     checks.check_positive_integer("number of workers", count)
     checks.check_choice("restarts", restarts, range(1000))
+    out = out or sys.stdout
     for left in range(restarts, -1, -1):
-        board = Board(count, out)
-        lines, failures = run_once(program, board)
+        lines, failures = run_workers(program, count, out)
         if not failures:
-            if not board.live:
-                board.write()
             return lines
         lost, worker, words = min(failures)
         if not left or not lost:
             verb = "was lost" if lost else "failed"
             raise RuntimeError(f"worker {worker} {verb}: {words}")
-        print(f"worker {worker} was lost; starting all again", file=board.out)
+        print(f"worker {worker} was lost; starting all again", file=out)
 
 
-def run_once(program: list[str], board: Board) -> tuple[list, list]:
-    """Run all workers to their end; stop all when one fails."""
-    count, workers = len(board.lines), []
-    complaints = [tempfile.TemporaryFile("w+", errors="replace") for _ in range(count)]
-    lines = [[] for _ in complaints]
+def run_workers(program: list[str], count: int, out) -> tuple[list, list]:
+    """Run all workers until they end, or one fails; return lines and failures."""
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+        outputs, errors = (
+            [Path(folder, f"{i}.{stream}") for i in range(count)]
+            for stream in ("out", "err")
+        )
+        with started(program, outputs, errors) as workers:
+            codes, lines = watch(workers, outputs, out)
+        told = enumerate(zip(codes, errors, strict=True))
+        failures = [describe_failure(i, *failure) for i, failure in told if failure[0]]
+    if not failures and not out.isatty():
+        show(lines, out)
+    return lines, failures
+
+
+@contextlib.contextmanager
+def started(program: list[str], outputs: list, errors: list) -> Iterator[list]:
+    """Start workers that print into these files, and end them when the block ends."""
+    guard = [sys.executable, "-IS", "-c", GUARD]
+    guard = subprocess.Popen(guard, stdin=subprocess.PIPE, process_group=0)
+    workers, addresses = [], free_addresses(len(outputs))
     try:
-        threads = start_all(program, workers, complaints, lines, board)
-        while any(worker.poll() is None for worker in workers):
-            if any(worker.poll() for worker in workers):
-                time.sleep(0.5)  # the others may have a better word on it
-                break
-            time.sleep(0.05)
-        codes = [worker.poll() for worker in workers]
+        for i, files in enumerate(zip(outputs, errors, strict=True)):
+            cluster = environment(addresses, i)
+            workers.append(start_worker(program, cluster, *files, guard.pid))
+        yield workers
     finally:
+        guard.communicate()  # closes its input
         for worker in workers:
-            worker.kill()
+            worker.kill()  # where there are no process groups
             worker.wait()
-    for thread in threads:
-        thread.join(timeout=5)  # a worker's own processes may keep the pipe open
-    told = enumerate(zip(codes, complaints, strict=True))
-    return lines, [describe_failure(i, *failure) for i, failure in told if failure[0]]
 
 
-def describe_failure(worker: int, code: int, complaint) -> tuple:
+def start_worker(program: list[str], environment, output, errors, group: int):
+    """Start a process that belongs to a group and prints into two files."""
+    with output.open("wb") as output_file, errors.open("wb") as errors_file:
+        return subprocess.Popen(
+            [sys.executable, *program],
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=output_file,
+            stderr=errors_file,
+            process_group=group,
+        )
+
+
+def watch(workers: list, outputs: list[Path], out) -> tuple[list, list]:
+    """Show what workers print until all end; return their exit codes and lines.
+
+    After a failure, the others have some time to end, too, and to tell more of it.
+    """
+    codes, lines, deadline = [None], [[] for _ in outputs], float("inf")
+    if out.isatty():
+        show(lines, out)
+    while None in codes and time.monotonic() < deadline:
+        time.sleep(0.05)
+        codes = [worker.poll() for worker in workers]
+        before, lines = lines, [read_lines(path) for path in outputs]
+        if out.isatty() and lines != before:
+            show(lines, out, again=True)
+        if any(codes):
+            deadline = min(deadline, time.monotonic() + GRACE)
+    return codes, lines
+
+
+def environment(addresses: list[str], own: int) -> dict[str, str]:
+    """Return a worker's environment: the cluster, and its share of the cores."""
+    task = {"type": "worker", "index": own}
+    share = str(max(1, (os.cpu_count() or 1) // len(addresses)))
+    return {
+        **os.environ,
+        "TF_CONFIG": json.dumps({"cluster": {"worker": addresses}, "task": task}),
+        "TF_NUM_INTRAOP_THREADS": share,
+        "TF_NUM_INTEROP_THREADS": share,
+        "TF_CPP_MIN_LOG_LEVEL": "3",
+        "PYTHONUNBUFFERED": "1",
+        "no_grpc_proxy": "127.0.0.1",  # no proxy stands between processes of a machine
+    }
+
+
+def read_lines(path: Path) -> list[str]:
+    """Return the lines that a worker has printed so far."""
+    return [line.rstrip() for line in path.read_text(errors="replace").splitlines()]
+
+
+def show(lines: list[list[str]], out, again: bool = False) -> None:
+    """Show each worker's last line, if again, then in the place of those before."""
+    rows = [f"worker {i}: {['starting', *own][-1]}" for i, own in enumerate(lines)]
+    if out.isatty():
+        width = shutil.get_terminal_size().columns - 1
+        rows = [f"{row[:width]}\x1b[K" for row in rows]
+    up = f"\x1b[{len(rows)}A" if again else ""
+    print(up + "\n".join(rows), file=out, flush=True)
+
+
+def describe_failure(worker: int, code: int, errors: Path) -> tuple:
     """Return how little a failure tells (0 to 2), whose it is, and in which words.
 
     Those that one failure took along tell less than the one that failed.
     """
-    complaint.seek(0)
-    words = (complaint.read().strip().splitlines() or [f"exit code {code}"])[-1]
+    words = [f"exit code {code}", *filter(None, read_lines(errors))][-1]
     if code < 0:
         return 1, worker, f"killed by {signal.Signals(-code).name}"
-    lost = code == LOST or words.startswith("ConnectionError: ")
+    lost = code == CONNECTION_LOST or words.startswith("ConnectionError: ")
     return 2 * lost, worker, words.removeprefix("error: ")
-
-
-def start_all(program, workers, complaints, lines, board) -> list[threading.Thread]:
-    """Start a worker for each place on the board, and a thread that follows it."""
-    addresses, threads = free_addresses(len(lines)), []
-    for i, complaint in enumerate(complaints):
-        task = {"type": "worker", "index": i}
-        config = json.dumps({"cluster": {"worker": addresses}, "task": task})
-        pipes = {"stdout": subprocess.PIPE, "stderr": complaint, "text": True}
-        workers.append(
-            subprocess.Popen(
-                [sys.executable, *program],
-                env=environment(len(lines)) | {"TF_CONFIG": config},
-                errors="replace",
-                **pipes,
-            )
-        )
-        arguments = i, workers[i].stdout, lines[i], board
-        threads.append(threading.Thread(target=follow, args=arguments, daemon=True))
-        threads[i].start()
-    return threads
-
-
-def environment(count: int) -> dict[str, str]:
-    """Return the environment of one of so many workers, with its share of the cores."""
-    share = str(max(1, (os.cpu_count() or 1) // count))
-    threads = {"TF_NUM_INTRAOP_THREADS": share, "TF_NUM_INTEROP_THREADS": share}
-    settings = {"PYTHONUNBUFFERED": "1", "TF_CPP_MIN_LOG_LEVEL": "3"}
-    return {**os.environ, **settings, **threads}
-
-
-def follow(worker: int, pipe, lines: list, board: Board) -> None:
-    """Collect and show what a worker prints, until it ends."""
-    for line in pipe:
-        lines.append(line.rstrip())
-        board.show(worker, lines[-1])

@@ -107,7 +107,7 @@ WRONG = {
     "another number of workers": (
         ["--workers", "3"],
         PAIR,
-        "--workers must be 2 as in TF_CONFIG, or left out, got 3",
+        "--workers must be 2 as in the cluster, or left out, got 3",
     ),
     "no workers in a cluster": (
         ["--workers", "0"],

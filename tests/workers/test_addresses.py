@@ -4,9 +4,10 @@ import socket
 import pytest
 
 from mnist_lib.workers.addresses import (
+    find_cluster,
     free_addresses,
     is_listening,
-    read_cluster,
+    is_worker,
     split_address,
 )
 
@@ -16,7 +17,18 @@ def config(index=0, kind="worker", **jobs):
     return json.dumps({"cluster": jobs, "task": {"type": kind, "index": index}})
 
 
-def test_it_reads_who_the_workers_are_and_which_one_this_is():
+@pytest.fixture
+def read_cluster(monkeypatch):
+    """What is found where ``TF_CONFIG`` is a text: all addresses, and the own one."""
+
+    def read(text):
+        monkeypatch.setenv("TF_CONFIG", text)
+        return find_cluster()[1:]
+
+    return read
+
+
+def test_it_reads_who_the_workers_are_and_which_one_this_is(read_cluster):
     assert read_cluster(config(1)) == (["one:1", "two:2"], 1)
     assert read_cluster(config("1")) == (["one:1", "two:2"], 1)
     assert read_cluster(config(worker=["[::1]:99", "10.0.0.1:99"]))[1] == 0
@@ -25,8 +37,47 @@ def test_it_reads_who_the_workers_are_and_which_one_this_is():
     assert read_cluster(config(0, "chief", **jobs))[1] == 0
 
 
+SLURM = {
+    "SLURM_PROCID": "2",
+    "SLURM_STEP_NUM_TASKS": "3",
+    "SLURM_STEP_NODELIST": "node[1-2]",
+    "SLURM_STEP_TASKS_PER_NODE": "2,1",
+}
+
+
+def test_slurm_tells_who_the_workers_are(monkeypatch):
+    monkeypatch.delenv("TF_CONFIG", raising=False)
+    assert not is_worker()
+    for name, value in SLURM.items():
+        monkeypatch.setenv(name, value)
+    resolver, addresses, own = find_cluster()
+    assert addresses == ["node1:8888", "node1:8889", "node2:8888"] and own == 2
+    assert is_worker() and resolver.num_accelerators() == {"GPU": 0}
+    assert (resolver.task_type, resolver.task_id) == ("worker", 2)
+    monkeypatch.delenv("SLURM_STEP_NODELIST")
+    with pytest.raises(RuntimeError, match="SLURM_STEP_NODELIST not found"):
+        find_cluster()
+
+
+def test_tf_config_counts_more_than_slurm(monkeypatch, read_cluster):
+    for name, value in SLURM.items():
+        monkeypatch.setenv(name, value)
+    assert read_cluster(config(1)) == (["one:1", "two:2"], 1)
+
+
+def test_one_task_of_slurm_is_no_cluster(monkeypatch):
+    monkeypatch.delenv("TF_CONFIG", raising=False)
+    monkeypatch.setenv("SLURM_STEP_NUM_TASKS", "1")
+    assert not is_worker()
+
+
 MALFORMED = {
     "no JSON": "worker 0",
+    "a text": '"worker 0"',
+    "a list": "[1]",
+    "a list of jobs": '{"cluster": ["one:1"], "task": {"type": "worker", "index": 0}}',
+    "no list": '{"cluster": {"worker": 1}, "task": {"type": "worker", "index": 0}}',
+    "a negative index": config(-1),
     "no task": '{"cluster": {"worker": ["one:1"]}}',
     "no cluster": '{"task": {"type": "worker", "index": 0}}',
     "no index": '{"cluster": {"worker": ["one:1"]}, "task": {"type": "worker"}}',
@@ -40,14 +91,14 @@ MALFORMED = {
 }
 
 
-def test_what_is_no_cluster_is_explained_in_one_line():
+def test_what_is_no_cluster_is_explained_in_one_line(read_cluster):
     for text in MALFORMED.values():
         with pytest.raises(ValueError, match="^TF_CONFIG must be of the form {") as e:
             read_cluster(text)
         assert "\n" not in str(e.value)
 
 
-def test_an_address_that_is_there_twice_is_explained():
+def test_an_address_that_is_there_twice_is_explained(read_cluster):
     with pytest.raises(ValueError, match="addresses in TF_CONFIG must be different"):
         read_cluster(config(worker=["one:1", "one:1"]))
 

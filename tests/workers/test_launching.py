@@ -1,8 +1,10 @@
+import contextlib
 import io
 import os
 import pty
 import shutil
 import signal
+import subprocess
 import sys
 import threading
 import time
@@ -11,6 +13,7 @@ import numpy as np
 import pytest
 
 from mnist_lib import start_workers
+from mnist_lib.workers import launching
 
 pytestmark = pytest.mark.integration
 
@@ -72,11 +75,12 @@ def test_in_a_terminal_the_lines_are_rewritten_in_place():
         terminal.flush()
         shown = os.read(ours, 100_000).decode()
     os.close(ours)
-    *_, before, last = shown.split("\x1b[2A")
-    assert "worker 0: starting" in shown.split("\x1b[2A")[0]
-    assert last.count("\n") == 2 and len(shown.split("\x1b[2A")) == 5
+    first, *rest = shown.replace("\x1b[K", "").split("\x1b[2A")
+    assert first.splitlines() == ["worker 0: starting", "worker 1: starting"]
+    assert rest and all(lines.count("\n") == 2 for lines in rest)
+    assert rest[-1].splitlines()[1].startswith("worker 1: xxx")
     width = shutil.get_terminal_size().columns
-    for row in (before + last).replace("\x1b[K", "").splitlines():
+    for row in rest[-1].splitlines():
         assert len(row) < width  # or the terminal would break it in two
 
 
@@ -108,7 +112,8 @@ FAILURES = {
 
 
 @pytest.mark.parametrize(("lines", "words"), FAILURES.values(), ids=FAILURES)
-def test_a_failure_is_told_and_ends_the_others(lines, words):
+def test_a_failure_is_told_and_ends_the_others(monkeypatch, lines, words):
+    monkeypatch.setattr(launching, "GRACE", 0.5)
     failing = program("if own == 0:", f"    {WAITS}", *lines)
     with pytest.raises(RuntimeError, match=words):
         start_workers(failing, 2, out=io.StringIO())
@@ -153,6 +158,45 @@ def test_an_interrupt_ends_all_workers(folder, interruptible):
     threading.Thread(target=interrupt, daemon=True).start()
     with pytest.raises(KeyboardInterrupt):
         start_workers(program(WAITS), 2, out=io.StringIO())
+
+
+STARTS = """
+import sys
+from mnist_lib import start_workers
+start_workers(["-c", "open('alive', 'w').write(' '); import time; time.sleep(99)"], 2)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_whatever_ends_the_program_ends_its_workers(folder, number):
+    os.mkfifo("alive")  # can be read from as long as a worker is there
+    reader = os.open("alive", os.O_RDONLY | os.O_NONBLOCK)
+    parent = subprocess.Popen([sys.executable, "-c", STARTS])
+    found = b""
+    while len(found) < 2:
+        assert parent.poll() is None
+        with contextlib.suppress(BlockingIOError):
+            found += os.read(reader, 9)
+    parent.send_signal(number)
+    assert parent.wait() == -number
+    last = time.monotonic() + 20
+    while time.monotonic() < last:
+        with contextlib.suppress(BlockingIOError):
+            if not os.read(reader, 9):
+                break
+        time.sleep(0.01)
+    else:
+        raise AssertionError("a worker is still there")
+
+
+@pytest.mark.slow
+def test_workers_of_this_machine_talk_past_any_proxy(monkeypatch):
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+    monkeypatch.setenv("no_grpc_proxy", "example.org")
+    told = "import mnist_lib; mnist_lib.join_cluster(30); print('joined')"
+    lines = start_workers(["-c", told], 2, out=io.StringIO())
+    assert lines == [["joined"]] * 2
 
 
 @pytest.mark.parametrize("end", ["os.kill(os.getpid(), 9)", "os._exit(75)"])
