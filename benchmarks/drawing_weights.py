@@ -2,7 +2,7 @@
 
 The recipe is that of the chapter on drawing, with twice as many epochs.
 
-    python benchmarks/drawing_weights.py book/_static/draw/weights.bin
+    python benchmarks/drawing_weights.py book/_static/draw/weights.safetensors
 
 On one machine the file is the same every time, byte for byte. Another processor, or
 another version of TensorFlow, adds in another order, and the last digits differ.

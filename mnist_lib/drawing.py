@@ -2,36 +2,45 @@
 
 A browser has no TensorFlow, and 1.6 MB of weights are much for a phone. So each
 weight is rounded to a whole number of 8 bits, and each neuron keeps one scale. The
-file is made for a few lines of JavaScript. All its numbers are little-endian:
+file is made for a few lines of JavaScript: a safetensors file, that is
 
-1. a line of JSON: format, version, and for each layer inputs, outputs, activation;
-2. for each layer its scales and biases, both (outputs,), float32, and its whole
-   numbers, (inputs, outputs), int8;
-3. the CRC-32 of all that comes before, uint32.
+1. 8 bytes, the length of what follows, lowest byte first;
+2. a line of JSON: for each tensor its dtype, its shape, and where it is; and in the
+   metadata, under "about", format, version, the layers' activations and a checksum;
+3. the numbers: for each layer, counted from 0, ``0.scales`` and ``0.biases``, both
+   (outputs,), float32, and ``0.weights``, (inputs, outputs), int8.
 """
 
 import json
 import os
 import zlib
-from pathlib import Path
+from collections.abc import Callable
 
 import numpy as np
 import tensorflow as tf
+from safetensors.numpy import save
 
 from mnist_lib import checks
 from mnist_lib.dense_layers import NaiveDense, NaiveSequential
-from mnist_lib.saving.archives import write_whole
+from mnist_lib.saving.archives import (
+    header_and_numbers,
+    read_tensors,
+    refusing,
+    write_whole,
+)
 from mnist_lib.saving.weights import name_in_keras
 
 __all__ = ["export_weights", "import_weights", "quantize"]
 
-FORMAT, VERSION = "digits-from-scratch weights", 1
+FORMAT, VERSION = "digits-from-scratch weights", 2
+LARGEST = 2**25  # bytes that the page reads
 ACTIVATIONS = {
     "relu": tf.nn.relu,
     "sigmoid": tf.nn.sigmoid,
     "softmax": tf.nn.softmax,
     "tanh": tf.nn.tanh,
 }
+PARTS = ("weights", "scales", "biases")  # of a layer in the file
 
 
 def quantize(matrix, bits: int = 8) -> tuple[np.ndarray, np.ndarray]:
@@ -78,24 +87,15 @@ def export_weights(model, path: str | os.PathLike) -> None:
     checks.check_dense_layers(model)
     checks.check_layers_fit(model.layers)
     names = [name_in_keras(layer.activation) for layer in model.layers]
-    sizes = [tuple(layer.W.shape) for layer in model.layers]
-    checks.require({*names} <= {*ACTIVATIONS}, "activations", [*ACTIVATIONS], names)
-    checks.require(
-        (sizes[0][0], sizes[-1][1], names[-1]) == (784, 10, "softmax"),
-        "model", "one from 784 pixels to 10 probabilities of softmax", repr(model),
-    )  # fmt: skip
-    layers, content = [], b""
-    for name, (inputs, outputs), layer in zip(names, sizes, model.layers, strict=True):
-        layers.append({"inputs": inputs, "outputs": outputs, "activation": name})
-        integers, scales = quantize(layer.W.numpy())
-        biases = layer.b.numpy().astype("float32")
-        checks.check_finite("biases", biases)
-        parts = (scales, "<f4"), (biases, "<f4"), (integers, "i1")
-        content += b"".join(array.astype(kind).tobytes() for array, kind in parts)
-    header = {"format": FORMAT, "version": VERSION, "layers": layers}
-    content = json.dumps(header).encode() + b"\n" + content
-    content += zlib.crc32(content).to_bytes(4, "little")
-    write_whole(path, lambda file: file.write(content))
+    checks.check_for_page(model, names, [*ACTIVATIONS])
+    tensors = {}
+    for i, layer in enumerate(model.layers):
+        tensors[f"{i}.weights"], tensors[f"{i}.scales"] = quantize(layer.W.numpy())
+        tensors[f"{i}.biases"] = layer.b.numpy().astype("float32")
+        checks.check_finite("biases", tensors[f"{i}.biases"])
+    about = {"format": FORMAT, "version": VERSION, "activations": names}
+    about["crc32"] = zlib.crc32(header_and_numbers(save(tensors))[1])
+    write_whole(path, save(tensors, {"about": json.dumps(about)}))
 
 
 def import_weights(path: str | os.PathLike) -> NaiveSequential:
@@ -110,31 +110,27 @@ def import_weights(path: str | os.PathLike) -> NaiveSequential:
     Raises:
         ValueError: The file is missing, damaged, or something else.
     """
-    try:
-        content = Path(path).expanduser().read_bytes()
-        checksum = int.from_bytes(content[-4:], "little")
-        if len(content) < 5 or zlib.crc32(content[:-4]) != checksum:
-            raise ValueError("its checksum is not that of its content")
-        header, _, numbers = content[:-4].partition(b"\n")
-        header, numbers, layers = json.loads(header), memoryview(numbers), []
-        if (header["format"], header["version"]) != (FORMAT, VERSION):
+    with refusing(path):
+        tensors, metadata, numbers = read_tensors(path, LARGEST)
+        about = json.loads(metadata.get("about", "{}"))
+        if (about.get("format"), about.get("version")) != (FORMAT, VERSION):
             raise ValueError(f"it is not {FORMAT}, version {VERSION}")
-        for layer in header["layers"]:
-            dense, numbers = read_layer(numbers, **layer)
-            layers.append(dense)
-        checks.require(not numbers, "what follows", "none", f"{len(numbers)} bytes")
+        if zlib.crc32(numbers) != about["crc32"]:
+            raise ValueError("its checksum is not that of its numbers")
+        layers = []
+        for i, name in enumerate(about["activations"]):
+            parts = [tensors.pop(f"{i}.{part}") for part in PARTS]
+            layers.append(make_layer(ACTIVATIONS[name], *parts))
+        checks.require(not tensors, "what follows", "none", sorted(tensors))
         return NaiveSequential(layers)
-    except Exception as error:  # a file of a stranger fails in many ways
-        reason = str(error)[:200] or type(error).__name__
-        raise ValueError(f"{path} is not usable: {reason}") from error
 
 
-def read_layer(numbers, inputs: int, outputs: int, activation: str) -> tuple:
-    """Make a layer of the first bytes, and return it with the bytes that are left."""
-    scales, biases = np.frombuffer(numbers, "<f4", 2 * outputs).reshape(2, -1)
-    integers = np.frombuffer(numbers, np.int8, inputs * outputs, 8 * outputs)
-    matrix = integers.reshape(inputs, outputs) * scales
-    checks.check_finite("biases", biases)
-    layer = NaiveDense(inputs, outputs, ACTIVATIONS[activation], lambda shape: matrix)
+def make_layer(activation: Callable, integers, scales, biases) -> NaiveDense:
+    """Make a layer whose weights are whole numbers times scales."""
+    checks.check_rounded(integers, scales, biases)
+    layer = NaiveDense(*integers.shape, activation, initializer=tf.zeros)
+    layer.W.assign(integers * scales)
     layer.b.assign(biases)
-    return layer, numbers[(8 + inputs) * outputs :]
+    checks.check_finite("weights", layer.W)
+    checks.check_finite("biases", layer.b)
+    return layer

@@ -19,7 +19,7 @@ from sphinx.util import console, logging
 
 logger = logging.getLogger(__name__)
 
-WEIGHTS = "book/_static/draw/weights.bin"  # of the page to draw on
+WEIGHTS = "book/_static/draw/weights.safetensors"  # of the page to draw on
 LONGEST = 40  # lines of output
 COLORS = re.compile(r"\x1b\[[\d;]*m")  # as terminals show them
 # The link to it that a cell of chapter 10 shows.

@@ -1,27 +1,43 @@
-"""Arrays in ``.npz`` files: read without trust, written in one go.
+"""Arrays in files: read without trust, written whole or not at all.
 
-A file may be damaged, or made by a stranger to do harm. So nothing is taken from it
-but the arrays that are expected: their names, shapes and dtypes are compared before
-any of their bytes are read, and never more bytes than these take.
+A file may be damaged, or made by a stranger to do harm. So no file is read that is
+larger than what is expected of it, nothing in it is run, and whatever is wrong with it
+becomes one error that names it.
 """
 
 import contextlib
 import hashlib
+import io
+import json
 import math
 import os
 import zipfile
-from collections.abc import Callable
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+import safetensors.numpy
 
-LONGEST_HEADER = 1024  # bytes; NumPy's own headers take 128
-MAX_OVERHEAD = 2**18  # bytes of all that is in an archive besides its arrays
-COMPRESSION_TYPES = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # what NumPy writes
+MAX_OVERHEAD = 2**18  # bytes of all that is in a file besides its numbers
+METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # what NumPy writes
+
+
+@contextlib.contextmanager
+def refusing(path: str | os.PathLike) -> Iterator[None]:
+    """Make of whatever a file fails with one error that names it.
+
+    Raises:
+        ValueError: The file is not usable.
+    """
+    try:
+        yield
+    except Exception as error:  # a file of a stranger fails in a dozen ways
+        reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
+        raise ValueError(f"{path} is not usable: {reason[:400]}") from error
 
 
 def read_arrays(path: str | os.PathLike, expected: dict) -> dict[str, np.ndarray]:
-    """Read the expected arrays from an archive that holds just these.
+    """Read the arrays of an ``.npz`` file that holds just those expected.
 
     Args:
         path: The file.
@@ -36,70 +52,76 @@ def read_arrays(path: str | os.PathLike, expected: dict) -> dict[str, np.ndarray
     path = Path(path).expanduser()
     if not os.path.isfile(path):  # also where the folder may not be looked into
         raise ValueError(f"{path} is not a file")
-    try:
-        check_size(os.path.getsize(path), expected)
-        with zipfile.ZipFile(path) as archive:
-            names = [name.removesuffix(".npy") for name in archive.namelist()]
-            if sorted(names) != sorted(expected):
-                told = ", ".join(sorted(names)[:9])[:200]
-                raise ValueError(f"it must hold {', '.join(expected)}, got {told}")
-            return {
-                name: read_array(archive, name, tuple(shape), np.dtype(dtype))
-                for name, (shape, dtype) in expected.items()
-            }
-    except Exception as error:  # a damaged archive fails in a dozen ways
-        reason = str(error)[:400] or type(error).__name__  # it may quote the file
-        raise ValueError(f"{path} is not usable: {reason}") from error
+    with refusing(path):
+        check_members(path, expected)
+        with np.load(path, allow_pickle=False) as archive:
+            arrays = {name: archive[name] for name in expected}
+        for name, (shape, dtype) in expected.items():
+            got = arrays[name].shape, arrays[name].dtype
+            if got != (shape, dtype):
+                raise ValueError(f"{name} must be {np.dtype(dtype)} {shape}, got {got}")
+        return arrays
 
 
-def check_size(size: int, expected: dict) -> None:
-    """Make sure that a file is not too large, as one of a million names would be."""
-    kinds = {name: (shape, np.dtype(kind)) for name, (shape, kind) in expected.items()}
-    needed = sum(math.prod(shape) * kind.itemsize for shape, kind in kinds.values())
-    if size > 1.01 * needed + MAX_OVERHEAD:  # what is random does not shrink
-        told = ", ".join(f"{name} {tuple(shape)}" for name, (shape, _) in kinds.items())
-        raise ValueError(f"it has {size} bytes, too many for {told}")
-
-
-def read_array(archive, name: str, shape: tuple, dtype: np.dtype) -> np.ndarray:
-    """Read one array from an open archive, if it is of this shape and dtype."""
-    member, size = archive.getinfo(f"{name}.npy"), math.prod(shape) * dtype.itemsize
-    known = member.compress_type in COMPRESSION_TYPES
-    if not known or member.file_size > size + LONGEST_HEADER:
-        raise ValueError(f"{name} takes {member.file_size} bytes, not about {size}")
-    with archive.open(member) as file:
-        if np.lib.format.read_magic(file) != (1, 0):
-            raise ValueError(f"{name} has a header that np.save does not write for it")
-        header = np.lib.format.read_array_header_1_0(file)
-        if header != (shape, False, dtype):
-            got = f"{header[2]} of {header[0]}"
-            raise ValueError(f"{name} must be {dtype} of shape {shape}, got {got}")
-        content = file.read(size + 1)  # one more, to reach the end and its checksum
-    if len(content) != size:
-        raise ValueError(f"{name} has {len(content)} bytes or more, not {size}")
-    return np.frombuffer(content, dtype).reshape(shape).copy()
+def check_members(path: Path, expected: dict) -> None:
+    """Make sure that an archive unfolds to what is expected and to no more bytes."""
+    with zipfile.ZipFile(path) as archive:
+        members = archive.infolist()
+    names = [member.filename.removesuffix(".npy") for member in members]
+    if sorted(names) != sorted(expected):
+        told = ", ".join(sorted(names)[:9])[:200]
+        raise ValueError(f"it must hold {', '.join(expected)}, got {told}")
+    for name, member in zip(names, members, strict=True):
+        shape, dtype = expected[name]
+        largest = math.prod(shape) * np.dtype(dtype).itemsize + MAX_OVERHEAD
+        if member.file_size > largest or member.compress_type not in METHODS:
+            raise ValueError(f"{name} takes {member.file_size} bytes, or is no array")
 
 
 def write_arrays(path: str | os.PathLike, arrays: dict) -> None:
-    """Write an archive that is there whole or, if something goes wrong, not at all.
+    """Write an ``.npz`` file, as ``write_whole`` does.
 
     Args:
-        path: The file. One that is there is replaced at the very end.
+        path: The file.
         arrays: For each name an array.
-
-    Raises:
-        OSError: There is no room, or no permission. What was there before stays.
     """
-    in_order = {name: np.asarray(array, order="C") for name, array in arrays.items()}
-    write_whole(path, lambda file: np.savez_compressed(file, **in_order))
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, **arrays)
+    write_whole(path, buffer.getvalue())
 
 
-def write_whole(path: str | os.PathLike, write: Callable) -> None:
-    """Write a file that is there whole or not at all, as ``write_arrays`` does.
+def read_tensors(path: str | os.PathLike, size: int) -> tuple[dict, dict, bytes]:
+    """Read a safetensors file.
+
+    Args:
+        path: The file.
+        size: The most bytes that its numbers may take.
+
+    Returns:
+        ``(tensors, metadata, numbers)``: the arrays by their names, the texts that go
+        with them, and the bytes of all arrays as they are in the file.
+    """
+    with Path(path).expanduser().open("rb") as file:
+        content = file.read(size + MAX_OVERHEAD)
+        if file.read(1):
+            raise ValueError(f"it has more than the {size} bytes of its numbers")
+    tensors = safetensors.numpy.load(content)  # finds a header that is none
+    header, numbers = header_and_numbers(content)
+    return tensors, header.get("__metadata__", {}), numbers
+
+
+def header_and_numbers(content: bytes) -> tuple[dict, bytes]:
+    """Return the two parts of a safetensors file, which begins with a length."""
+    end = 8 + int.from_bytes(content[:8], "little")
+    return json.loads(content[8:end]), content[end:]
+
+
+def write_whole(path: str | os.PathLike, content: bytes) -> None:
+    """Write a file that is there whole or, if something goes wrong, not at all.
 
     Args:
         path: The file. One that is there is replaced at the very end.
-        write: Function that writes the content into the open file it is given.
+        content: Its bytes.
 
     Raises:
         OSError: There is no room, or no permission. What was there before stays.
@@ -108,7 +130,7 @@ def write_whole(path: str | os.PathLike, write: Callable) -> None:
     unfinished = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         with unfinished.open("wb") as file:
-            write(file)
+            file.write(content)
             file.flush()
             os.fsync(file.fileno())  # on the disk before it gets its name
         unfinished.replace(path)

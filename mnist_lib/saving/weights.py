@@ -9,30 +9,30 @@ import os
 import keras
 import numpy as np
 import tensorflow as tf
+from safetensors.numpy import save
 
 from mnist_lib import checks
-from mnist_lib.saving.archives import read_arrays, sha256, write_arrays
+from mnist_lib.saving.archives import read_tensors, refusing, sha256, write_whole
 
 __all__ = ["load_weights", "save_weights", "to_keras"]
 
 
 def save_weights(model, path: str | os.PathLike) -> None:
-    """Write the weights into an ``.npz`` file, in one go.
+    """Write the weights into a safetensors file, which is there whole or not at all.
 
     The file holds ``weight_0``, ``weight_1``, … in the order of ``model.weights``,
-    and ``sha256``, a digest of their bytes. ``numpy.load`` reads it, too.
+    and in its metadata ``sha256``, a digest of their bytes.
 
     Args:
         model: A model with a list ``weights``.
-        path: The file, by custom with the ending ``.npz``.
+        path: The file, by custom with the ending ``.safetensors``.
 
     Raises:
         OSError: The file could not be written. One that was there before stays.
     """
     checks.check_model(model)
-    arrays = {f"weight_{i}": weight.numpy() for i, weight in enumerate(model.weights)}
-    digest = bytes.fromhex(sha256(*arrays.values()))
-    write_arrays(path, {**arrays, "sha256": np.frombuffer(digest, np.uint8)})
+    arrays = named_weights(model)
+    write_whole(path, save(arrays, {"sha256": sha256(*arrays.values())}))
 
 
 def load_weights(model, path: str | os.PathLike) -> None:
@@ -47,16 +47,28 @@ def load_weights(model, path: str | os.PathLike) -> None:
             keeps the weights that it had.
     """
     checks.check_model(model)
-    expected = {
-        f"weight_{i}": (tuple(weight.shape), weight.dtype.as_numpy_dtype)
-        for i, weight in enumerate(model.weights)
-    }
-    arrays = read_arrays(path, {**expected, "sha256": ((32,), np.uint8)})
-    digest = arrays.pop("sha256").tobytes().hex()
-    if sha256(*arrays.values()) != digest:
-        raise ValueError(f"{path} is not usable: its weights are not those saved")
-    for weight, array in zip(model.weights, arrays.values(), strict=True):
+    own = named_weights(model)
+    with refusing(path):
+        size = sum(array.nbytes for array in own.values())
+        saved, metadata, _ = read_tensors(path, size)
+        if kinds(saved) != kinds(own):
+            raise ValueError(f"it must hold {kinds(own)}; got {kinds(saved)}")
+        arrays = [saved[name] for name in own]
+        if sha256(*arrays) != metadata.get("sha256"):
+            raise ValueError("its weights are not those saved")
+    for weight, array in zip(model.weights, arrays, strict=True):
         weight.assign(array)
+
+
+def named_weights(model) -> dict[str, np.ndarray]:
+    """Return a model's weights as arrays, under the names that they have in a file."""
+    return {f"weight_{i}": weight.numpy() for i, weight in enumerate(model.weights)}
+
+
+def kinds(arrays: dict) -> str:
+    """Return the names, dtypes and shapes of arrays, to be compared and read."""
+    named = sorted(arrays.items())
+    return ", ".join(f"{name} {array.dtype}{array.shape}" for name, array in named)
 
 
 def to_keras(model) -> keras.Sequential:

@@ -1,9 +1,9 @@
 """Every chapter, run as Google Colab runs it: alone, with the library not yet there.
 
-Each chapter gets an interpreter that has TensorFlow, NumPy, Matplotlib and a kernel,
-and lies alone in an empty folder. Its first cell installs mnist_lib by pip from a git
-repository, which is a copy of this one on the same machine. COLAB_PYTHON names another
-interpreter to use as it is, such as the one in Colab's own image.
+Each chapter gets an interpreter that has TensorFlow, NumPy, Matplotlib, safetensors
+and a kernel, and lies alone in an empty folder. Its first cell installs mnist_lib by
+pip from a git repository, which is a copy of this one on the same machine. COLAB_PYTHON
+names another interpreter to use as it is, such as the one in Colab's own image.
 """
 
 import importlib.metadata
@@ -25,7 +25,8 @@ from packaging.requirements import Requirement
 pytestmark = [pytest.mark.integration, pytest.mark.slow]
 
 # pip and setuptools are on Colab too; pip installs the library with them.
-BARE = ["tensorflow", "numpy", "matplotlib", "ipykernel", "pip", "setuptools"]
+BARE = ["tensorflow", "numpy", "matplotlib", "safetensors"]
+BARE += ["ipykernel", "pip", "setuptools"]
 COLAB_PYTHON = os.environ.get("COLAB_PYTHON")
 KERNEL = ["-m", "ipykernel_launcher", "-f", "{connection_file}"]
 

@@ -5,7 +5,6 @@ Needs what test_pages.py needs, and is skipped, or fails, as it is.
 
 import base64
 import re
-import zlib
 
 import numpy as np
 import pytest
@@ -23,7 +22,7 @@ from mnist_lib import (
 )
 from mnist_lib.digits import stand_in
 
-WEIGHTS = ROOT / "book/_static/draw/weights.bin"
+WEIGHTS = ROOT / "book/_static/draw/weights.safetensors"
 DRAWING = "book/10_drawing.html"
 READY = "() => layers && document.getElementById('draw-answer').textContent"
 # A way of writing each digit; points as in digits/stand_in.py: 38 is 3 ninths of the
@@ -237,22 +236,22 @@ def test_own_network_can_be_tried(desk, tmp_path):
             NaiveDense(20, 10, tf.nn.softmax, he_start),
         ]
     )
-    export_weights(own, tmp_path / "mine.bin")
-    chooser.set_input_files(tmp_path / "mine.bin")
-    desk.get_by_text("mine.bin, 784-30-20-10").wait_for()
+    export_weights(own, tmp_path / "mine.safetensors")
+    chooser.set_input_files(tmp_path / "mine.safetensors")
+    desk.get_by_text("mine.safetensors, 784-30-20-10").wait_for()
     draw(desk, strokes(6))
     probabilities = desk.evaluate(
         "Array.from(read(makePicture(drawing.strokes)).probabilities)"
     )
     picture = seen(desk).reshape(1, 784).astype("float32")
-    expected = import_weights(tmp_path / "mine.bin")(picture).numpy()
+    expected = import_weights(tmp_path / "mine.safetensors")(picture).numpy()
     assert np.abs(expected - probabilities).max() < 1e-3
 
-    damaged = (tmp_path / "mine.bin").read_bytes()[:-100]
-    (tmp_path / "damaged.bin").write_bytes(damaged)
+    damaged = (tmp_path / "mine.safetensors").read_bytes()[:-100]
+    (tmp_path / "damaged.safetensors").write_bytes(damaged)
     for name, content in {
-        "damaged.bin": damaged,
-        "text.bin": b"no weights",
+        "damaged.safetensors": damaged,
+        "text.safetensors": b"no weights",
         "e": b"",
     }.items():
         (tmp_path / name).write_bytes(content)
@@ -260,32 +259,38 @@ def test_own_network_can_be_tried(desk, tmp_path):
         desk.get_by_role("alert").get_by_text(
             f"{name} cannot be used: it is"
         ).wait_for()
-        assert network.inner_text() == "mine.bin, 784-30-20-10"  # which still reads
+        assert (
+            network.inner_text() == "mine.safetensors, 784-30-20-10"
+        )  # which still reads
     desk.get_by_role("button", name="The book's network").click()
     desk.get_by_text("the book's network, 784-512-10").wait_for()
     assert desk.get_by_role("alert").inner_text() == ""
 
 
+MISFIT = "its network does not lead from 784 pixels to 10 probabilities"
 FORGERIES = {
-    "sizes": (b'"inputs": 784, "outputs": 3', b'"inputs": 783, "outputs": 3'),
-    "an activation": (b'"relu"', b'"elu" '),
-    "the last activation": (b'"softmax"', b'"sigmoid"'),
-    "no layers": (b'"layers"', b'"lagers"'),
-    "a rest": (b"\n", b"\n\0"),
+    "sizes": (b'"shape":[784,3]', b'"shape":[3,784]', MISFIT),
+    "a dtype": (b'"I8"', b'"U8"', MISFIT),
+    "places": (b'"data_offsets":[0,', b'"data_offsets":[4,', MISFIT),
+    "an activation": (b'"relu', b'"rely', MISFIT),
+    "the last activation": (b'"softmax\\"', b'"sigmoid\\"', MISFIT),
+    "a tensor": (b'"0.scales"', b'"0.sizes"', MISFIT),
+    "a version": (b'version\\": 2', b'version\\": 1', "it is damaged, cut off"),
+    "a length": (b"\2\0\0\0\0\0\0{", b"\2\0\0\0\0\0\1{", "it is damaged, cut off"),
 }
 
 
 def test_a_file_made_to_deceive_is_refused(desk, tmp_path):
     layers = [NaiveDense(784, 3, tf.nn.relu), NaiveDense(3, 10, tf.nn.softmax)]
-    export_weights(NaiveSequential(layers), tmp_path / "good.bin")
-    for name, change in FORGERIES.items():
-        body = (tmp_path / "good.bin").read_bytes()[:-4].replace(*change, 1)
-        forged = tmp_path / f"{name}.bin"
-        forged.write_bytes(body + zlib.crc32(body).to_bytes(4, "little"))
+    export_weights(NaiveSequential(layers), tmp_path / "good.safetensors")
+    good = (tmp_path / "good.safetensors").read_bytes()
+    for name, (part, other, words) in FORGERIES.items():
+        forged = tmp_path / f"{name}.safetensors"
+        forged.write_bytes(good.replace(part, other, 1))
+        assert forged.read_bytes() != good
         desk.get_by_label("Your own network").set_input_files(forged)
-        desk.get_by_role("alert").get_by_text(
-            f"{forged.name} cannot be used: "
-        ).wait_for()
+        sentence = f"{forged.name} cannot be used: {words}"
+        desk.get_by_role("alert").get_by_text(sentence).wait_for()
     draw(desk, strokes(3))
     assert said(desk).startswith("I read a 3")  # the network before still reads
 
@@ -299,10 +304,12 @@ def test_a_network_that_comes_late_does_not_replace_one_chosen_since(browser, si
         with tab.expect_request("**/draw/weights.*"):
             tab.locator("#draw-pad").scroll_into_view_if_needed()
         tab.get_by_label("Your own network").set_input_files(WEIGHTS)
-        tab.get_by_text("weights.bin, 784-512-10").wait_for()
+        tab.get_by_text("weights.safetensors, 784-512-10").wait_for()
         waiting[0].fallback()
         tab.wait_for_load_state("networkidle")
-        assert tab.locator("#draw-network").inner_text().startswith("weights.bin")
+        assert (
+            tab.locator("#draw-network").inner_text().startswith("weights.safetensors")
+        )
 
 
 @pytest.mark.mnist
@@ -340,7 +347,7 @@ def test_weights_that_cannot_be_used_are_explained(tab, site, answer):
     draw(tab, strokes(3))
     assert tab.locator("#draw-answer").inner_text() == "Waiting for a network."
     tab.get_by_label("Your own network").set_input_files(WEIGHTS)
-    tab.get_by_text("weights.bin, 784-512-10").wait_for()
+    tab.get_by_text("weights.safetensors, 784-512-10").wait_for()
     assert tab.locator("#draw-answer").inner_text().startswith("I read a 3")
 
 

@@ -121,7 +121,7 @@ def test_versions_digits_and_style_run_everything(project, monkeypatch, what):
 
 
 def test_a_file_that_a_chapter_reads_counts(project):
-    weights = project / "book/_static/draw/weights.bin"
+    weights = project / "book/_static/draw/weights.safetensors"
     weights.parent.mkdir(parents=True)
     change = lambda: weights.write_bytes(b"1")  # noqa: E731
     assert chapters_to_run(project, change) == {"10_drawing"}

@@ -126,7 +126,7 @@ def test_pages_are_weighed(chromium, tmp_path):
 
 
 def test_weights_for_the_page_are_trained_and_written(tmp_path):
-    file = tmp_path / "weights.bin"
+    file = tmp_path / "weights.safetensors"
     screen = run("drawing_weights", file, "--examples", 200, "--epochs", 1)
-    assert file.stat().st_size == 410_888
+    assert file.stat().st_size == 411_288
     assert f"% of the test digits are read with {file}" in screen

@@ -34,7 +34,7 @@ def shown():
 @pytest.fixture(scope="module")
 def by_hand(tmp_path_factory):
     """Two workers that were started one by one: what each printed, and the weights."""
-    path = tmp_path_factory.mktemp("weights") / "digits.npz"
+    path = tmp_path_factory.mktemp("weights") / "digits.safetensors"
     addresses, workers = free_addresses(2), []
     for index in range(2):
         environment = {**os.environ, "TF_CONFIG": config(addresses, index)}
@@ -115,7 +115,7 @@ WRONG = {
         "--workers must be at least 1, got 0",
     ),
     "a folder that is not there": (
-        ["--weights", "/nowhere/digits.npz"],
+        ["--weights", "/nowhere/digits.safetensors"],
         None,
         "--weights must be in a folder that is there, got /nowhere",
     ),

@@ -1,4 +1,4 @@
-"""Hundreds of damaged and malicious files for the two loaders of ``.npz`` files.
+"""Hundreds of damaged and malicious files for the two loaders of files.
 
 A child process makes and loads them, for it may crash, hang or fill the memory. It
 says what it is about to load, so that the last line names the culprit. Each file
@@ -6,6 +6,7 @@ follows from its number: ``python test_fuzzing.py mnist 123`` tries one again.
 """
 
 import functools
+import hashlib
 import io
 import json
 import os
@@ -175,6 +176,43 @@ def bomb(random, arrays):
     return buffer.getvalue()
 
 
+# Of safetensors files; what the package guards itself is left to it.
+
+
+def good_tensors(random, arrays):
+    from safetensors.numpy import save
+
+    digest = hashlib.sha256(b"".join(map(bytes, arrays.values()))).hexdigest()
+    return bytearray(save(arrays, {"sha256": digest}))
+
+
+def flipped_tensors(random, arrays):
+    content = good_tensors(random, arrays)
+    for place in random.integers(len(content), size=random.integers(1, 20)):
+        content[place] ^= random.integers(1, 256)
+    return content
+
+
+def truncated_tensors(random, arrays):
+    content = good_tensors(random, arrays)
+    return content[: random.integers(len(content))]
+
+
+def another_header(random, arrays):
+    """A length, names, shapes and places that are not those of the numbers."""
+    content = good_tensors(random, arrays)
+    size = int.from_bytes(content[:8], "little")
+    header, numbers = content[8 : 8 + size].decode(), content[8 + size :]
+    numbers_in_it = list(re.finditer(r"(?<=[\[,])\d+(?=[\],])", header))
+    found = numbers_in_it[random.integers(len(numbers_in_it))]
+    value = random.choice(["0", "-1", "9" * 30, "1e9", "[[", "2147483648", "5"])
+    changed = header[: found.start()] + value + header[found.end() :]
+    headers = [changed, "[" * 90_000, header + " " * 200_000, "{}", "\0" * 90, ""]
+    text = headers[random.choice(6, p=[0.5] + 5 * [0.1])].encode()
+    lengths = [len(text), len(text), 2**63, 10**8, 2**27, len(text) + 1]
+    return lengths[random.integers(6)].to_bytes(8, "little") + text + numbers
+
+
 def other_kinds_of_file(random, arrays):
     name = list(arrays)[random.integers(len(arrays))]
     contents = [b"", b"<html>", b"PK", b"PK\5\6" + bytes(18), b"PK\5\6" + b"\xff" * 18]
@@ -185,7 +223,7 @@ def other_kinds_of_file(random, arrays):
 
 REFUSED, EITHER = {"refused"}, {"refused", "equal"}
 
-# How many files of each kind there are for each of the two loaders, and their ends.
+# How many files of each kind there are, and their ends.
 KINDS = {
     flipped_bytes: (120, EITHER),
     truncated: (100, REFUSED),
@@ -194,8 +232,17 @@ KINDS = {
     pickled: (25, REFUSED),
     bomb: (24, REFUSED),
     other_kinds_of_file: (20, REFUSED),
+    flipped_tensors: (40, EITHER),
+    truncated_tensors: (20, REFUSED),
+    another_header: (60, EITHER),
 }
-ALL = [kind for kind, (count, _) in KINDS.items() for _ in range(count)]
+OF_TENSORS = [flipped_tensors, truncated_tensors, another_header]
+
+
+def files_of(kinds):
+    """Return each kind as often as there are files of it."""
+    return [kind for kind in kinds for _ in range(KINDS[kind][0])]
+
 
 # What is done to the real file, too large to be written anew in no time.
 OF_BYTES = [flipped_bytes, truncated, another_field_of_a_structure]
@@ -225,15 +272,13 @@ def loader_of_weights(folder, random):
     """The weights of two layers of the same shape, and what loads a file of them."""
     import tensorflow as tf
 
-    from mnist_lib import NaiveDense, NaiveSequential, load_weights, save_weights
+    from mnist_lib import NaiveDense, NaiveSequential, load_weights
 
     layers = [NaiveDense(20, 20, tf.nn.relu) for _ in range(2)]
     model = NaiveSequential(layers)
     for weight in model.weights:
         weight.assign(random.standard_normal(weight.shape))
-    save_weights(model, folder / "good.npz")
-    with np.load(folder / "good.npz") as archive:
-        arrays = dict(archive)
+    arrays = {f"weight_{i}": weight.numpy() for i, weight in enumerate(model.weights)}
 
     def load(path):
         for weight in model.weights:
@@ -243,7 +288,7 @@ def loader_of_weights(folder, random):
         except ValueError:  # the model must have kept what it had
             assert all(np.all(weight == 1) for weight in model.weights)
             raise
-        return [*(weight.numpy() for weight in model.weights), arrays["sha256"]]
+        return [weight.numpy() for weight in model.weights]
 
     return arrays, load
 
@@ -263,8 +308,11 @@ def loader_of_the_real_mnist(folder, random):
 
 
 LOADERS = {
-    "mnist": (loader_of_mnist, ALL),
-    "weights": (loader_of_weights, ALL),
+    "mnist": (
+        loader_of_mnist,
+        files_of([kind for kind in KINDS if kind not in OF_TENSORS]),
+    ),
+    "weights": (loader_of_weights, files_of([*OF_TENSORS, other_kinds_of_file])),
     "the real mnist": (loader_of_the_real_mnist, OF_BYTES * 5),
 }
 
@@ -292,7 +340,7 @@ def try_files(name, only=None):
     warnings.simplefilter("ignore")  # zipfile's, of names that are there twice
     make_loader, kinds = LOADERS[name]
     arrays, load = make_loader(Path.cwd(), np.random.default_rng(SEED))
-    path = Path.cwd() / "a file.npz"
+    path = Path.cwd() / "a file"
     in_use = int(re.search(r"VmSize:\s+(\d+)", open("/proc/self/status").read())[1])
     limit = (
         in_use * 1024 + ROOM
@@ -310,7 +358,7 @@ def try_files(name, only=None):
         end = end_of_loading(load, path, arrays)
         signal.alarm(0)
         growth = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
-        others = sorted({*os.listdir()} - {path.name, "good.npz"})
+        others = sorted({*os.listdir()} - {path.name})
         print(json.dumps([number, kind.__name__, end, growth, others]), flush=True)
 
 

@@ -195,16 +195,15 @@ const examples = JSON.parse(part("digits")?.textContent ?? "[]").map(({ label, p
 
 async function fetchWeights() {
   if (location.protocol !== "file:") {
-    const answer = await fetch(new URL("weights.bin", FOLDER));
+    const answer = await fetch(new URL("weights.safetensors", FOLDER));
     if (!answer.ok) throw Error(`the server answers ${answer.status}`);
     return answer.arrayBuffer();
   }
   // A page opened from the disk may fetch nothing, but it may load a script.
   await new Promise((resolve, reject) => {
-    const script = document.createElement("script");
-    Object.assign(script, { src: new URL("weights.js", FOLDER), onload: resolve });
-    script.onerror = () => reject(Error("weights.js is missing"));
-    document.head.append(script);
+    const onerror = () => reject(Error("weights.js is missing"));
+    const settings = { src: new URL("weights.js", FOLDER), onload: resolve, onerror };
+    document.head.append(Object.assign(document.createElement("script"), settings));
   });
   return bytesOf(WEIGHTS).buffer;
 }

@@ -39,38 +39,40 @@ const ACTIVATIONS = {
   },
 };
 
-// Takes a file of export_weights apart; an Error says what is wrong with it.
+// Takes a file of export_weights apart; an Error says what is wrong with it. It is a
+// safetensors file: 8 bytes with a length, so many bytes of JSON, then all the numbers.
 function readWeights(buffer) {
-  const bytes = new Uint8Array(buffer);
-  // 123 is {, with which the line of JSON begins. The CRC-32 of bytes with their own
-  // CRC-32 behind them is always the same number.
-  if (bytes[0] !== 123 || bytes.length > 2 ** 25 || crc32(bytes) !== 0x2144df1c) {
-    throw Error("it is damaged, cut off, above 32 MB, or not a file of export_weights");
-  }
-  let offset = bytes.indexOf(10) + 1; // after the line of JSON
-  const header = JSON.parse(new TextDecoder().decode(bytes.subarray(0, offset)));
-  if (header.version !== 1) throw Error("it is of another version than this page");
-  const take = (Numbers, count) =>
-    new Numbers(buffer.slice(offset, (offset += count * Numbers.BYTES_PER_ELEMENT)));
-  const layers = header.layers.map(({ inputs, outputs, activation }) => {
-    const scales = take(Float32Array, outputs);
-    const b = take(Float32Array, outputs);
-    const integers = take(Int8Array, inputs * outputs);
-    const W = Float32Array.from(integers, (whole, k) => whole * scales[k % outputs]);
-    return { W, b, activation: ACTIVATIONS[activation], inputs, outputs };
-  });
-  const fits = ({ inputs, W, b, activation }, i) =>
-    activation && inputs > 0 && inputs === (layers[i - 1]?.outputs ?? 784)
-    && [...W, ...b].every(isFinite);
-  const { activation, outputs } = layers.at(-1) ?? {};
-  const ends = outputs === 10 && activation === ACTIVATIONS.softmax && offset === bytes.length - 4;
-  if (!ends || !layers.every(fits)) {
-    throw Error("its network does not lead from 784 pixels to 10 probabilities");
-  }
-  return layers;
+  let trouble = "it is damaged, cut off, above 32 MB, or not a file of this export_weights";
+  try {
+    const start = 8 + Number(new DataView(buffer).getBigUint64(0, true));
+    const header = JSON.parse(new TextDecoder().decode(buffer.slice(8, start)));
+    const { version, activations, crc32 } = JSON.parse(header.__metadata__.about);
+    const numbers = buffer.slice(start, 2 ** 25);
+    if (version !== 2 || crc32 !== checksum(new Uint8Array(numbers))) throw Error(trouble);
+    trouble = "its network does not lead from 784 pixels to 10 probabilities";
+    const take = (name, Numbers, dtype, ...shape) => {
+      const [from] = header[name].data_offsets;
+      const taken = new Numbers(numbers, from, shape.reduce((a, b) => a * b));
+      const expected = { dtype, shape, data_offsets: [from, from + taken.byteLength] };
+      if (JSON.stringify(header[name]) === JSON.stringify(expected)) return taken;
+    };
+    const sizes = [784, ...activations.map((_, i) => header[`${i}.biases`].shape[0])];
+    const layers = activations.map((name, i) => {
+      const scales = take(`${i}.scales`, Float32Array, "F32", sizes[i + 1]);
+      const b = take(`${i}.biases`, Float32Array, "F32", sizes[i + 1]);
+      const integers = take(`${i}.weights`, Int8Array, "I8", sizes[i], sizes[i + 1]);
+      const W = Float32Array.from(integers, (whole, k) => whole * scales[k % b.length]);
+      return { W, b, activation: ACTIVATIONS[name] };
+    });
+    const fits = ({ W, b, activation }) => activation && [...W, ...b].every(isFinite);
+    const ends = [Object.keys(header).length, sizes.at(-1), activations.at(-1)];
+    // What is not a tensor is the metadata.
+    if (`${ends}` === `${3 * layers.length + 1},10,softmax` && layers.every(fits)) return layers;
+  } catch { /* what is wrong has been said */ }
+  throw Error(trouble);
 }
 
-function crc32(bytes) {
+function checksum(bytes) {
   let rest = ~0;
   for (const byte of bytes) {
     rest ^= byte;
