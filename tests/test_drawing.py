@@ -238,7 +238,7 @@ def test_a_file_forged_without_a_change_is_read(path):
 @pytest.mark.parametrize("length", [2**63, 2**40, 99_999_999])
 def test_a_header_that_says_it_is_huge_is_refused(path, length):
     path.write_bytes(length.to_bytes(8, "little") + b"{}")
-    with pytest.raises(ValueError, match="not usable: .*header"):
+    with pytest.raises(ValueError, match="(?i)not usable: .*header"):
         import_weights(path)
 
 

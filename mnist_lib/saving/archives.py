@@ -33,6 +33,8 @@ def refusing(path: str | os.PathLike) -> Iterator[None]:
         yield
     except Exception as error:  # a file of a stranger fails in a dozen ways
         reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
+        if isinstance(error, KeyError):
+            reason = f"it has no {error}"
         raise ValueError(f"{path} is not usable: {reason[:400]}") from error
 
 
@@ -53,9 +55,9 @@ def read_arrays(path: str | os.PathLike, expected: dict) -> dict[str, np.ndarray
     if not os.path.isfile(path):  # also where the folder may not be looked into
         raise ValueError(f"{path} is not a file")
     with refusing(path):
-        check_members(path, expected)
-        with np.load(path, allow_pickle=False) as archive:
-            arrays = {name: archive[name] for name in expected}
+        with zipfile.ZipFile(path) as archive:
+            check_members(archive.infolist(), expected)
+            arrays = {name: read_array(archive, name) for name in expected}
         for name, (shape, dtype) in expected.items():
             got = arrays[name].shape, arrays[name].dtype
             if got != (shape, dtype):
@@ -63,10 +65,8 @@ def read_arrays(path: str | os.PathLike, expected: dict) -> dict[str, np.ndarray
         return arrays
 
 
-def check_members(path: Path, expected: dict) -> None:
+def check_members(members: list, expected: dict) -> None:
     """Make sure that an archive unfolds to what is expected and to no more bytes."""
-    with zipfile.ZipFile(path) as archive:
-        members = archive.infolist()
     names = [member.filename.removesuffix(".npy") for member in members]
     if sorted(names) != sorted(expected):
         told = ", ".join(sorted(names)[:9])[:200]
@@ -76,6 +76,12 @@ def check_members(path: Path, expected: dict) -> None:
         largest = math.prod(shape) * np.dtype(dtype).itemsize + MAX_OVERHEAD
         if member.file_size > largest or member.compress_type not in METHODS:
             raise ValueError(f"{name} takes {member.file_size} bytes, or is no array")
+
+
+def read_array(archive: zipfile.ZipFile, name: str) -> np.ndarray:
+    """Read an array from an open archive."""
+    with archive.open(f"{name}.npy") as file:
+        return np.lib.format.read_array(file, allow_pickle=False)
 
 
 def write_arrays(path: str | os.PathLike, arrays: dict) -> None:
@@ -110,10 +116,28 @@ def read_tensors(path: str | os.PathLike, size: int) -> tuple[dict, dict, bytes]
     return tensors, header.get("__metadata__", {}), numbers
 
 
+def kinds(arrays: dict) -> str:
+    """Return the names, dtypes and shapes of arrays, to be compared and read."""
+    named = sorted(arrays.items())
+    return ", ".join(f"{name} {array.dtype}{array.shape}" for name, array in named)
+
+
 def header_and_numbers(content: bytes) -> tuple[dict, bytes]:
     """Return the two parts of a safetensors file, which begins with a length."""
     end = 8 + int.from_bytes(content[:8], "little")
     return json.loads(content[8:end]), content[end:]
+
+
+def write_tensors(path: str | os.PathLike, arrays: dict, metadata: dict) -> None:
+    """Write a safetensors file, as ``write_whole`` does.
+
+    Args:
+        path: The file.
+        arrays: For each name an array.
+        metadata: Texts that go with them.
+    """
+    in_order = {name: np.asarray(array, order="C") for name, array in arrays.items()}
+    write_whole(path, safetensors.numpy.save(in_order, metadata))
 
 
 def write_whole(path: str | os.PathLike, content: bytes) -> None:

@@ -9,10 +9,9 @@ import os
 import keras
 import numpy as np
 import tensorflow as tf
-from safetensors.numpy import save
 
 from mnist_lib import checks
-from mnist_lib.saving.archives import read_tensors, refusing, sha256, write_whole
+from mnist_lib.saving import archives
 
 __all__ = ["load_weights", "save_weights", "to_keras"]
 
@@ -31,8 +30,8 @@ def save_weights(model, path: str | os.PathLike) -> None:
         OSError: The file could not be written. One that was there before stays.
     """
     checks.check_model(model)
-    arrays = named_weights(model)
-    write_whole(path, save(arrays, {"sha256": sha256(*arrays.values())}))
+    arrays = {f"weight_{i}": weight.numpy() for i, weight in enumerate(model.weights)}
+    archives.write_tensors(path, arrays, {"sha256": archives.sha256(*arrays.values())})
 
 
 def load_weights(model, path: str | os.PathLike) -> None:
@@ -47,28 +46,18 @@ def load_weights(model, path: str | os.PathLike) -> None:
             keeps the weights that it had.
     """
     checks.check_model(model)
-    own = named_weights(model)
-    with refusing(path):
+    own = {f"weight_{i}": weight.numpy() for i, weight in enumerate(model.weights)}
+    with archives.refusing(path):
         size = sum(array.nbytes for array in own.values())
-        saved, metadata, _ = read_tensors(path, size)
-        if kinds(saved) != kinds(own):
-            raise ValueError(f"it must hold {kinds(own)}; got {kinds(saved)}")
+        saved, metadata, _ = archives.read_tensors(path, size)
+        expected, got = archives.kinds(own), archives.kinds(saved)
+        if got != expected:
+            raise ValueError(f"it must hold {expected}; got {got}")
         arrays = [saved[name] for name in own]
-        if sha256(*arrays) != metadata.get("sha256"):
+        if archives.sha256(*arrays) != metadata.get("sha256"):
             raise ValueError("its weights are not those saved")
     for weight, array in zip(model.weights, arrays, strict=True):
         weight.assign(array)
-
-
-def named_weights(model) -> dict[str, np.ndarray]:
-    """Return a model's weights as arrays, under the names that they have in a file."""
-    return {f"weight_{i}": weight.numpy() for i, weight in enumerate(model.weights)}
-
-
-def kinds(arrays: dict) -> str:
-    """Return the names, dtypes and shapes of arrays, to be compared and read."""
-    named = sorted(arrays.items())
-    return ", ".join(f"{name} {array.dtype}{array.shape}" for name, array in named)
 
 
 def to_keras(model) -> keras.Sequential:
