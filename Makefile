@@ -85,8 +85,18 @@ chapter: .venv/installed  ## begin a chapter, its module and its test: NAME=drop
 map: .venv/installed  ## write the line of steps into all chapters, from _toc.yml
 	@$(BIN)/python book/_extension/chapters.py map
 
+# Only in addresses: of GitHub, Colab and Binder, and of the pages.
 repository:  ## say where the repository is: URL=OWNER/NAME, on GitHub
-	@$(PYTHON) book/_extension/repository.py "$(URL)"
+	@new=$${URL%/}; new=$${new%.git}; export new=$${new#https://github.com/}; \
+	[[ $$new =~ ^[A-Za-z0-9]+(-[A-Za-z0-9]+)*/[A-Za-z0-9._-]*[A-Za-z0-9_-]$$ \
+	  && $$new != *.github.io ]] \
+	  || { echo "URL must be OWNER/NAME or https://github.com/OWNER/NAME, got $$URL"; \
+	    exit 1; }; \
+	export old=$$(sed -n 's#^  url: https://github.com/##p' _config.yml); \
+	git grep -lzF -e "/$$old" -e .github.io | xargs -0 perl -pi \
+	  -e 's#((github\.com|github|gh)/)\Q$$ENV{old}\E(?![\w-])#$$1$$ENV{new}#g;' \
+	  -e 'BEGIN { @pages = map { m#(.*)/(.*)#; lc($$1).".github.io/$$2" } @ENV{"old", "new"} }' \
+	  -e 's#\Q$$pages[0]\E(?![\w-])#$$pages[1]#g'
 
 # Tests
 

@@ -4,6 +4,7 @@ import contextlib
 import functools
 import http.server
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -33,9 +34,10 @@ CHAPTERS = [page for page in PAGES if (ROOT / f"{page}.ipynb").is_file()]
 
 sys.path.append(str(ROOT / "book/_extension"))  # the tests import its modules
 
-import repository  # noqa: E402
-
-ADDRESS = repository.published(repository.current(ROOT))
+SETTINGS = yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf-8"))
+REPOSITORY = SETTINGS["repository"]["url"]
+OWNER, NAME = REPOSITORY.split("/")[-2:]
+ADDRESS = f"https://{OWNER.lower()}.github.io/{NAME}/"  # of the published book
 
 # The same examples every time, on every machine, and no folder left behind.
 hypothesis.settings.register_profile(
@@ -94,13 +96,12 @@ def a_few(pages):
     return [page if page in few else pytest.param(page, marks=slow) for page in pages]
 
 
-def copy_project(folder, but=None):
-    """Copy the project's text files, but one if named, without what was built."""
-    for path, text in repository.texts(ROOT).items():
-        if path.name != but:
-            copy = folder / path.relative_to(ROOT)
-            copy.parent.mkdir(parents=True, exist_ok=True)
-            copy.write_bytes(text.encode())
+def copy_project(folder):
+    """Copy the project without what was installed or built."""
+    left_out = [".git", ".venv*", "_build", "__pycache__", ".*_cache", "*.egg-info"]
+    shutil.copytree(
+        ROOT, folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns(*left_out)
+    )
 
 
 def give_up(reason):

@@ -22,7 +22,6 @@ from urllib.parse import unquote, urldefrag, urlsplit
 
 import jinja2
 import pypandoc
-import repository
 import yaml
 from bs4 import BeautifulSoup
 from playwright.sync_api import sync_playwright
@@ -84,8 +83,9 @@ def read_metadata(site):
     page, subtitle = read_page(site, root), citation["title"].partition(": ")[2]
     imprint = [" ".join(item.stripped_strings) for item in page.select(".footer-item")]
     imprint.insert(0, f"Version {citation['version']}, {citation['date-released']}")
-    url = repository.current(ROOT)
-    address = [] if repository.PLACEHOLDER in url else [repository.published(url)]
+    address = page.select_one("link[rel=canonical]")["href"].removesuffix(
+        f"{root}.html"
+    )
     return {
         "title": config["title"],
         "subtitle": subtitle[:1].upper() + subtitle[1:],
@@ -93,7 +93,9 @@ def read_metadata(site):
         "date": citation["date-released"],
         "lang": config["sphinx"]["config"]["language"],
         "rights": " ".join(page.select_one(".extra_footer").stripped_strings),
-        "imprint": [*filter(None, imprint), *address],
+        # With an underscore, which GitHub forbids, it is nobody's yet.
+        "imprint": [*filter(None, imprint), *([] if "_" in address else [address])],
+        "address": address,
     }
 
 
@@ -286,7 +288,7 @@ def make_pdf(site, target):
 
 def make_epub(site, target):
     """Pack the book with pandoc; its cover is the title page of the PDF."""
-    body, address = assemble(site), repository.published(repository.current(ROOT))
+    body, address = assemble(site), read_metadata(site)["address"]
     with tempfile.TemporaryDirectory() as folder:
         cover = Path(folder, "cover.png")
         with shown(site, render_print(site, body)) as tab:

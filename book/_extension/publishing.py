@@ -10,7 +10,6 @@ from typing import NamedTuple
 from urllib.parse import urlsplit
 from xml.etree import ElementTree
 
-import repository
 from docutils import nodes
 from myst_nb.sphinx_ import NbMetadataCollector
 from results import versions
@@ -29,8 +28,9 @@ DIGITS = {
 
 def set_addresses(app, config):
     """Derive the book's own address from the repository's."""
-    url = config.html_theme_options["repository_url"]
-    config.html_baseurl = config.ogp_site_url = repository.published(url)
+    owner, name = config.html_theme_options["repository_url"].split("/")[-2:]
+    config.html_baseurl = f"https://{owner.lower()}.github.io/{name}/"
+    config.ogp_site_url = config.html_baseurl
 
 
 def note_page(app, doctree):

@@ -1,25 +1,19 @@
 """A chapter is begun with one command, and the maps are renewed with another."""
 
 import os
-import shutil
 import subprocess
 import sys
 
 import chapters
 import pytest
-import repository
-from conftest import ROOT
+from conftest import ROOT, copy_project
 
 pytestmark = pytest.mark.integration  # of the book's own program
 
 
 @pytest.fixture
 def project(tmp_path):
-    for path in repository.files(ROOT):
-        if path.is_file():
-            copy = tmp_path / path.relative_to(ROOT)
-            copy.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(path, copy)
+    copy_project(tmp_path)
     return tmp_path
 
 

@@ -17,8 +17,7 @@ import venv
 
 import nbformat
 import pytest
-import repository
-from conftest import CHAPTERS, ROOT, copy_project
+from conftest import CHAPTERS, REPOSITORY, ROOT, copy_project
 from nbclient import NotebookClient
 from packaging.requirements import Requirement
 
@@ -80,7 +79,7 @@ def install_kernel(remote, folder):
         # Leads git from the address in the chapter to the copy; no other is changed.
         "GIT_CONFIG_COUNT": "1",
         "GIT_CONFIG_KEY_0": f"url.{remote.as_uri()}.insteadOf",
-        "GIT_CONFIG_VALUE_0": repository.current(ROOT),
+        "GIT_CONFIG_VALUE_0": REPOSITORY,
         "MPLBACKEND": "module://matplotlib_inline.backend_inline",
     }
     if not COLAB_PYTHON:
