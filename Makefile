@@ -133,7 +133,7 @@ test-browser: .venv/installed  ## every page of the built book in a browser (6 m
 
 # For the versions that are pinned only, since they look at the built book.
 PINNED := --ignore tests/book/test_pages.py --ignore tests/book/test_drawing_page.py \
-  --ignore tests/book/test_editions.py --ignore tests/book/test_weight.py
+  --ignore tests/book/test_editions.py
 
 check-lowest: .venv-lowest/installed  ## unit tests on the oldest versions (1 minute)
 	@.venv-lowest/bin/python -m pytest $(UNIT) $(PINNED)

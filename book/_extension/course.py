@@ -159,7 +159,6 @@ def setup(app):
         handler.addFilter(name_cell)
     if not console.color_terminal():
         console.nocolor()
-    getLogger("fontTools").setLevel("WARNING")  # it tells of every table of a font
     app.connect("config-inited", choose_look)
     app.connect("env-get-outdated", results.find_changed)
     app.connect("source-read", results.choose_results)

@@ -1,30 +1,20 @@
-"""Formulas as MathML, which a browser draws by itself, and the font it needs for that.
+"""Formulas as MathML, which a browser draws by itself.
 
 Named in _config.yml. pandoc translates the formulas when the book is built, as it does
 for the EPUB, so that no page has to load a program that draws them.
 """
 
-import io
 import re
-import unicodedata
-from base64 import b64encode
-from html import escape, unescape
-from importlib.metadata import distribution
-from pathlib import Path
+from html import escape
 
 import pypandoc
 from bs4 import BeautifulSoup
 from docutils import nodes
-from fontTools import subset
 from sphinx.util import logging
 from sphinx.util.math import get_node_equation_number
 
 logger = logging.getLogger(__name__)
 
-FONT = "ziamath/fonts/STIXTwoMath-Regular.ttf"
-STYLE = '@font-face{{font-family:"Book Math";src:url(data:font/woff;base64,{})}}\n'
-# MathML writes x and means italic x, which is another character of the font.
-ITALIC = [0x210E, *range(0x1D434, 0x1D468), *range(0x1D6E2, 0x1D71C)]
 INVISIBLE = "\u2061"  # stands between a function and what it is applied to
 
 
@@ -118,59 +108,8 @@ def write_block(translator, node):
     raise nodes.SkipNode
 
 
-def characters(site):
-    """Return the characters that the formulas of the built pages consist of."""
-    found = {"√"}  # a root is an element, not a character
-    for file in site.rglob("*.html"):
-        for formula in re.findall(
-            "<math.*?</math>", file.read_text(encoding="utf-8"), re.S
-        ):
-            shown = re.sub("<annotation.*?</annotation>|<.*?>", "", formula)
-            found.update(unescape(shown))
-    italic = map(chr, ITALIC)
-    return found.union(x for x in italic if unicodedata.normalize("NFKC", x) in found)
-
-
-def keep_one_root(font):
-    """Take the larger root signs out of a font: Chromium leaves room for the widest.
-
-    So a root of more than one line would be drawn too small; the book has none.
-    """
-    variants = font["MATH"].table.MathVariants
-    place = variants.VertGlyphCoverage.glyphs.index(font.getBestCmap()[ord("√")])
-    root = variants.VertGlyphConstruction[place]
-    root.MathGlyphVariantRecord, root.VariantCount = root.MathGlyphVariantRecord[:1], 1
-    root.GlyphAssembly = None
-
-
-def cut(file, text, **choices):
-    """Return a font with nothing but the characters of a text, as a data address."""
-    names = [0, 13, 14]  # whose font it is, and its license
-    options = subset.Options(flavor="woff", hinting=False, name_IDs=names, **choices)
-    with subset.load_font(file, options) as font:
-        subsetter = subset.Subsetter(options)
-        subsetter.populate(text=text)
-        subsetter.subset(font)
-        if "MATH" in font:
-            keep_one_root(font)
-        target = io.BytesIO()
-        subset.save_font(font, target, options)
-    return b64encode(target.getvalue()).decode()
-
-
-def write_font(app, error):
-    """Write the font of the formulas as a style sheet, for the pages and for print."""
-    if error or app.builder.format != "html":
-        return
-    file = distribution("ziamath").locate_file(FONT)
-    text = "".join(sorted(characters(Path(app.outdir))))
-    style = STYLE.format(cut(str(file), text, layout_features=[]))
-    Path(app.outdir, "_static/math.css").write_text(style, encoding="utf-8")
-
-
 def setup(app):
     """Tell Sphinx when to call the functions above."""
     app.add_html_math_renderer("mathml", (write_formula, None), (write_block, None))
     app.connect("doctree-resolved", translate)
-    app.connect("build-finished", write_font, priority=800)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -10,8 +10,10 @@ where CI is set, which must not pass over it.
 import io
 import re
 from itertools import pairwise
+from pathlib import Path
 
 import nbformat
+import pydata_sphinx_theme
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from bs4 import BeautifulSoup
@@ -27,6 +29,9 @@ from conftest import (
     a_few,
     opened,
 )
+from fontTools.ttLib import TTFont
+from markdown_it import MarkdownIt
+from mdit_py_plugins.dollarmath import dollarmath_plugin
 from PIL import Image
 
 from mnist_lib.notebook import figures
@@ -41,6 +46,8 @@ AXE = {
     "rules": {"target-size": {"enabled": True}},
 }
 NOT_SCROLLED = "document.documentElement.scrollWidth <= window.innerWidth"
+ICONS = """[...document.querySelectorAll("[class*='fa-']")].map(
+  icon => getComputedStyle(icon, "::before").content)"""
 BACKGROUND = "getComputedStyle(document.body).backgroundColor"
 ALTERNATIVE_TEXTS = "[...document.querySelectorAll('article img')].map(i => i.alt)"
 UNFOLD = "document.querySelectorAll('details').forEach(box => box.open = true)"
@@ -368,7 +375,7 @@ def test_reader_can_copy_unfold_and_change_the_theme(tab, site):
 
 
 def test_page_is_never_white_at_night(tab, site):
-    tab.route("**/lean.js?*", lambda route: route.abort())  # as long as it is not there
+    tab.route("**/*.js?*", lambda route: route.abort())  # as long as it is not there
     for mode, theme in [("auto", "dark"), ("light", "light"), ("dark", "dark")]:
         tab.goto(f"{site}/{CHAPTERS[0]}.html")
         store = f"localStorage.mode = '{mode}'; localStorage.theme = '{theme}'"
@@ -460,6 +467,162 @@ def test_first_address_leads_to_the_book(tab, site):
     tab.goto(f"{site}/index.html")
     tab.wait_for_url(f"{site}/{TOC['root']}.html")
     assert tab.complaints == []
+
+
+# What the pages load, and that nothing a reader needs is lost
+
+
+@pytest.fixture(scope="module")
+def articles(built):
+    """What the pages say, by their names."""
+    return {
+        page: BeautifulSoup((SITE / f"{page}.html").read_text(), "html.parser").article
+        for page in PAGES
+    }
+
+
+@pytest.mark.parametrize("page", a_few(PAGES))
+def test_first_load_is_light(browser, site, page):
+    with opened(browser, site, viewport=PHONE) as tab:
+        responses = []
+        tab.on("response", lambda response: responses.append(response))
+        tab.goto(f"{site}/{page}.html", wait_until="networkidle")
+        asked = [each for each in responses if each.url.startswith("http")]
+        sizes = {each.url: len(each.body()) for each in asked}
+    assert len(asked) <= 26
+    drawing = 460_000 if page == "book/10_drawing" else 0  # its weights
+    assert sum(sizes.values()) <= 600_000 + drawing, sizes
+    assert all(each.ok for each in asked)
+    assert tab.complaints == []
+
+
+def test_styles_and_scripts_carry_a_version(built):
+    for page in [*PAGES, "genindex", "404"]:
+        soup = BeautifulSoup((SITE / f"{page}.html").read_text(), "html.parser")
+        links = [link["href"] for link in soup.select("link[rel=stylesheet]")]
+        links += [script["src"] for script in soup.select("script[src]")]
+        assert [link for link in links if not re.search(r"\?v=\w+$", link)] == []
+
+
+# What the styles do, in one number for each element: its place, its size, its colors.
+LOOK = """() => [...document.querySelectorAll("body *")].map(element => {
+  const {x, y, width, height} = element.getBoundingClientRect();
+  const {color, backgroundColor, borderTopColor, display, fontFamily, fontWeight}
+    = getComputedStyle(element);
+  const before = getComputedStyle(element, "::before").content;
+  return [element.outerHTML.slice(0, 80), x, y, width, height, color, backgroundColor,
+    borderTopColor, display, fontFamily, fontWeight, before].join();
+})"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("viewport", [WIDE, PHONE], ids=["wide", "phone"])
+@pytest.mark.parametrize("page", [CHAPTERS[0], "book/reference", "genindex"])
+def test_no_style_is_missed(browser, site, page, viewport):
+    themes = Path(pydata_sphinx_theme.__file__).parent / "theme/pydata_sphinx_theme"
+    whole = themes / "static/styles/pydata-sphinx-theme.css"
+    looks = []
+    for is_whole in (False, True):
+        with opened(browser, site, viewport=viewport) as tab:
+            if is_whole:
+                tab.route(f"**/{whole.name}?*", lambda route: route.fulfill(path=whole))
+            tab.goto(f"{site}/{page}.html", wait_until="networkidle")
+            tab.locator(".theme-switch-button:visible").hover()
+            tab.locator(".tooltip.show").wait_for()
+            for menu in tab.locator(".dropdown-download-buttons > button").all():
+                menu.click()
+            tab.wait_for_timeout(500)  # until all has faded in
+            looks.append(tab.evaluate(LOOK))
+    assert looks[0] == looks[1]
+
+
+def test_every_picture_says_its_size_and_waits_until_it_is_near(articles):
+    pictures = 0
+    for page, article in articles.items():
+        for place, shown in enumerate(article.find_all("img")):
+            with Image.open((SITE / page).parent / shown["src"]) as image:
+                size = int(shown["width"]), int(shown["height"])
+                assert size == image.size, shown
+            at_the_top = not place and "<h2" not in str(article).partition("<img")[0]
+            expected = (None, None) if at_the_top else ("lazy", "async")
+            assert (shown.get("loading"), shown.get("decoding")) == expected
+            pictures += 1
+    assert pictures >= 4 * len(CHAPTERS)
+
+
+# To lay a page out is what asks for fonts, with which its height is another.
+HEIGHT = """article => {
+  article.offsetHeight;
+  return document.fonts.ready.then(() => article.offsetHeight);
+}"""
+HEIGHTS = "images => images.map(image => image.getBoundingClientRect().height)"
+RATIOS = """image => [image.naturalWidth / image.naturalHeight,
+  (image.clientWidth - 2 * parseFloat(getComputedStyle(image).padding))
+  / (image.clientHeight - 2 * parseFloat(getComputedStyle(image).padding))]"""
+
+
+@pytest.mark.parametrize("screen", [PHONE, WIDE], ids=["phone", "wide"])
+@pytest.mark.parametrize("page", a_few(["book/intro", *CHAPTERS]))
+def test_no_picture_is_distorted_or_moves_the_page(tab, site, page, screen):
+    tab.set_viewport_size(screen)
+    held = []  # a picture that fails would show its alternative text instead
+    tab.route("**/_images/*", lambda route: held.append(route))
+    tab.goto(f"{site}/{page}.html", wait_until="domcontentloaded")
+    pictures = tab.locator("article img")
+    pictures.evaluate_all("images => images.forEach(i => { i.loading = 'eager'; })")
+    article = tab.locator("article").first
+    before = article.evaluate(HEIGHT), pictures.evaluate_all(HEIGHTS)
+    tab.unroute("**/_images/*")
+    for route in held:
+        route.continue_()
+    for shown in pictures.all():
+        shown.evaluate("image => image.decode()")
+    assert (article.evaluate(HEIGHT), pictures.evaluate_all(HEIGHTS)) == before
+    for shown in pictures.all():
+        natural, drawn = shown.evaluate(RATIOS)
+        assert drawn == pytest.approx(natural, rel=0.02)
+
+
+def formulas_of(cells):
+    """Yield the formulas in a notebook's text, without white space."""
+    parser = MarkdownIt().use(dollarmath_plugin)
+    for cell in cells:
+        for block in parser.parse(cell.source) if cell.cell_type == "markdown" else []:
+            for token in [block, *(block.children or [])]:
+                if token.type.startswith("math"):
+                    yield "".join(token.content.split())
+
+
+@pytest.mark.parametrize("page", CHAPTERS)
+def test_no_code_and_no_formula_is_lost(articles, page):
+    cells = nbformat.read(ROOT / f"{page}.ipynb", as_version=4).cells
+    sources = [
+        cell.source.strip()
+        for cell in cells
+        if cell.cell_type == "code"
+        and not {"remove-cell", "remove-input"} & {*cell.metadata.get("tags", [])}
+    ]
+    shown = articles[page].select(".cell_input pre")
+    assert [code.text.strip() for code in shown] == sources
+    drawn = [
+        "".join(formula.find("annotation").text.split())
+        for formula in articles[page].select(".math > math")
+    ]
+    assert drawn == list(formulas_of(cells))
+
+
+def test_fonts_have_all_that_the_pages_show(articles, browser, site):
+    used = {"√"}  # a root is an element, not a character
+    for article in articles.values():
+        for formula in article.find_all("math"):
+            used.update("".join(formula.find_all(string=True)))
+    with TTFont(SITE / "_static/math.woff") as font:
+        assert {ord(x) for x in used if not x.isspace()} <= font.getBestCmap().keys()
+        assert "MATH" in font  # how to stack fractions and stretch parentheses
+    with opened(browser, site) as tab, TTFont(SITE / "_static/icons.woff") as font:
+        tab.goto(f"{site}/{CHAPTERS[0]}.html")
+        icons = [ord(content.strip('"')) for content in tab.evaluate(ICONS)]
+        assert icons and {*icons} <= font.getBestCmap().keys()
 
 
 # The look of single things, on a phone
