@@ -8,7 +8,6 @@ Use it after `make book`, with the folder of the built pages:
 Both begin with the same assembled document. Chromium prints it, pandoc packs it.
 """
 
-import argparse
 import contextlib
 import io
 import posixpath
@@ -307,20 +306,16 @@ def make_epub(site, target):
             raise EditionError(f"pandoc refuses: {error}") from None
 
 
-def main():
-    """Make the edition that the command line names."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("edition", choices=["pdf", "epub"])
-    parser.add_argument("site", type=Path, help="folder of the built pages")
-    arguments = parser.parse_args()
-    make = {"pdf": make_pdf, "epub": make_epub}[arguments.edition]
-    target = arguments.site / f"{NAME}.{arguments.edition}"
+def main(edition, site):
+    """Make one edition from a folder of built pages."""
+    make = {"pdf": make_pdf, "epub": make_epub}[edition]
+    target = Path(site, f"{NAME}.{edition}")
     try:
-        make(arguments.site, target)
+        make(Path(site), target)
     except EditionError as error:
         sys.exit(f"editions.py: {error}")
     print(f"The book as one file: {target}")
 
 
 if __name__ == "__main__":
-    main()
+    main(*sys.argv[1:])

@@ -11,7 +11,6 @@ import pypandoc
 from bs4 import BeautifulSoup
 from docutils import nodes
 from sphinx.util import logging
-from sphinx.util.math import get_node_equation_number
 
 logger = logging.getLogger(__name__)
 
@@ -97,13 +96,8 @@ def write_formula(translator, node):
 
 
 def write_block(translator, node):
-    """Write a formula that has a line of its own, and its number if it has one."""
+    """Write a formula that has a line of its own; the book numbers none."""
     translator.body.append(translator.starttag(node, "div", CLASS="math notranslate"))
-    if node.get("number"):
-        number = get_node_equation_number(translator, node)
-        translator.body.append(f'<span class="eqno">({number})')
-        translator.add_permalink_ref(node, "Link to this equation")
-        translator.body.append("</span>")
     translator.body.append(node["mathml"] + "</div>\n")
     raise nodes.SkipNode
 

@@ -12,6 +12,7 @@ from results import digest
 from sphinx.util.images import get_image_size
 
 TRIMMED = ["basic.css", "styles/pydata-sphinx-theme.css", "mystnb.*.css"]
+SETTING = re.compile(r"<script>DOCUMENTATION_OPTIONS\..*?</script>")  # of the search
 COMMENT = re.compile(r"/\*.*?\*/", re.DOTALL)
 RULE = re.compile(r"([^{}]+)\{[^{}]*\}")
 NEGATION = re.compile(r":not\([^)]*\)")
@@ -42,8 +43,8 @@ def describe_pictures(app, pagename, templatename, context, doctree):
         context["body"] = re.sub(r"<img\b[^>]*>", describe, body)
 
 
-def trim_styles(app, error):
-    """Leave the rules for what is on no page out of the theme's styles."""
+def lighten(app, error):
+    """Leave out styles for what is on no page; have scripts wait for the page."""
     site = Path(app.outdir)
     if error or app.builder.name != "html":
         return
@@ -63,11 +64,13 @@ def trim_styles(app, error):
         for page, text in pages.items():
             pages[page] = address.sub(rf'\1?v={digest(css)}"', text)
     for page, text in pages.items():
+        if page.name != "search.html":  # its own scripts run before
+            text = SETTING.sub("", text).replace("<script src=", "<script defer src=")
         page.write_text(text, "utf-8")
 
 
 def setup(app):
     """Tell Sphinx when to call the functions above."""
     app.connect("html-page-context", describe_pictures)
-    app.connect("build-finished", trim_styles)
+    app.connect("build-finished", lighten)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

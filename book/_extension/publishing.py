@@ -6,7 +6,6 @@ kept while they are made is in course.py and results.py.
 
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import NamedTuple
 from urllib.parse import urlsplit
 from xml.etree import ElementTree
 
@@ -45,34 +44,26 @@ def note_page(app, doctree):
                 page["digits"] = DIGITS[words]
 
 
-class Run(NamedTuple):
-    """How a page's code was executed."""
-
-    page: str
-    title: str
-    digits: str
-    seconds: float
-    time: datetime
-
-
 def runs(app):
-    """Return the runs of all pages that have code, in the pages' order."""
-    found = []
-    for page, data in sorted(NbMetadataCollector.get_doc_data(app.env).items()):
-        if run := data.get("exec_data"):
-            title = app.env.titles[page].astext()
-            digits = app.env.metadata[page].get("digits", "")
-            when = datetime.fromtimestamp(run["mtime"], UTC)
-            found.append(Run(page, title, digits, run["runtime"], when))
-    return found
+    """Return how the code of each page was executed, in the pages' order."""
+    return [
+        {
+            "page": page,
+            "title": app.env.titles[page].astext(),
+            "digits": app.env.metadata[page].get("digits", ""),
+            "seconds": run["runtime"],
+            "time": datetime.fromtimestamp(run["mtime"], UTC),
+        }
+        for page, data in sorted(NbMetadataCollector.get_doc_data(app.env).items())
+        if (run := data.get("exec_data"))
+    ]
 
 
 def add_runs(app, pagename, templatename, context, doctree):
     """Give a page's template how and on what the code was executed."""
     context["runs"] = runs(app)
-    context["digits"] = " and ".join(
-        sorted({run.digits for run in context["runs"] if run.digits})
-    )
+    digits = {run["digits"] for run in context["runs"]} - {""}
+    context["digits"] = " and ".join(sorted(digits))
     context["versions"] = ", ".join(versions())
     context["base_url"] = app.config.html_baseurl
     context["base_path"] = urlsplit(app.config.html_baseurl).path
@@ -102,7 +93,7 @@ def write_sitemap(app, error):
 
 def name_stand_ins(app, error):
     """Say it on the screen too when the chapters did not run on MNIST."""
-    if not error and any(run.digits not in ("", "MNIST") for run in runs(app)):
+    if not error and any(run["digits"] not in ("", "MNIST") for run in runs(app)):
         logger.info("Made with stand-in digits. For MNIST, try: make clean book")
 
 

@@ -28,6 +28,14 @@ PACKAGES = {
     "numpy": "NumPy",
     "matplotlib": "Matplotlib",
 }
+USED = re.compile(
+    r"from (?:mnist_lib|\.)[\w.]* import (?:\([^)]*\)|.*)|\bmnist_lib\.[\w.]+"
+)
+# Another name for it, a program in a string, and a command of IPython.
+HIDDEN = re.compile(
+    r"(?m)\bmnist_lib as\b|[\"'][^\"'\n]*(?:from|import) mnist_lib|^%.*\bmnist_lib\b"
+)
+DEFINED = re.compile(r"(?m)^(?:def |class )?(\w+)(?=\(|:| =)")
 HAS_DOCSTRING = ast.Module | ast.ClassDef | ast.FunctionDef
 
 
@@ -37,8 +45,8 @@ class Module(NamedTuple):
     file: str
     text: str
     code: str  # without docstrings and comments
-    names: frozenset
-    uses: frozenset
+    names: set
+    uses: set
 
 
 def versions():
@@ -65,23 +73,11 @@ def surroundings():
 
 
 def used_words(code):
-    """Return the words in code that may name a part of mnist_lib.
-
-    Where a string mentions mnist_lib, it may be a program, and all words count.
-    """
-    words = re.compile(r"\w+").findall
-    try:
-        nodes = [*ast.walk(ast.parse(code))]
-    except SyntaxError:
-        return {*words(code)}
-    texts = [str(node.value) for node in nodes if isinstance(node, ast.Constant)]
-    if any("mnist_lib" in text for text in texts):
-        run = re.search(r"-m\W+mnist_lib\b", code)
-        return {*words(code), *(["__main__"] if run else [])}
-    kinds = ast.Import | ast.ImportFrom | ast.Attribute
-    parts = [ast.unparse(node) for node in nodes if isinstance(node, kinds)]
-    own = [part for part in parts if "mnist_lib" in part or part.startswith("from .")]
-    return {word for part in own for word in words(part)}
+    """Return the words in code that may name parts of mnist_lib; all, if it is hidden."""
+    parts = [*USED.findall(code), *(code for _ in HIDDEN.findall(code)[:1])]
+    if re.search(r"-m\W+mnist_lib\b", code):
+        parts.append("__main__")
+    return {*re.findall(r"\w+", " ".join(parts))}
 
 
 def read_module(path):
@@ -91,15 +87,10 @@ def read_module(path):
     for node in ast.walk(tree):
         if isinstance(node, HAS_DOCSTRING) and ast.get_docstring(node) is not None:
             node.body = node.body[1:] or [ast.Pass()]
-    names = {path.parent.name if path.stem == "__init__" else path.stem}
-    for part in tree.body:
-        inside = [] if hasattr(part, "name") else ast.walk(part)
-        inside = [node for node in inside if isinstance(node, ast.Name)]
-        names |= {node.id for node in inside if isinstance(node.ctx, ast.Store)}
-        names |= {getattr(part, "name", "")}
     code = ast.unparse(tree)
-    used = used_words(code)
-    return Module(path.name, text, code, frozenset(names - {""}), frozenset(used))
+    name = path.parent.name if path.stem == "__init__" else path.stem
+    names = {name, *DEFINED.findall(code)}
+    return Module(path.name, text, code, names, used_words(code))
 
 
 @cache
@@ -123,8 +114,6 @@ def find_state(root, notebook):
     code = "\n".join(cells)
     modules, start = library(root)
     words, used = set().union(*map(used_words, own)), []
-    if re.search(r"\bmnist_lib as\b", code):  # whatever follows
-        words |= {*re.findall(r"\w+", code)}
     while found := [one for one in modules if one not in used and one.names & words]:
         used += found
         words = set().union(*(module.uses for module in found))

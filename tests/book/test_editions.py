@@ -191,10 +191,9 @@ def test_nothing_is_asked_of_other_hosts(make):
             pass
 
 
-def test_book_that_is_not_built_is_named(tmp_path, monkeypatch):
-    monkeypatch.setattr("sys.argv", ["editions.py", "pdf", str(tmp_path)])
+def test_book_that_is_not_built_is_named(tmp_path):
     with pytest.raises(SystemExit, match="run `make book` first"):
-        editions.main()
+        editions.main("pdf", tmp_path)
 
 
 def test_epub_is_valid(epub):

@@ -171,6 +171,7 @@ def test_the_last_used_states_are_kept(tmp_path):
     assert env.mystnb_config == {"execution_cache_path": str(folders[0])}
 
 
+@pytest.mark.integration
 def test_command_names_the_chapters_without_results(project):
     first, *others = [f"{name}.ipynb" for name in CHAPTERS]
     state = states(project)["01_tensors"]
