@@ -73,7 +73,7 @@ def surroundings():
 
 
 def used_words(code):
-    """Return the words in code that may name parts of mnist_lib; all, if it is hidden."""
+    """Return the words in code that may name parts of mnist_lib, or all if hidden."""
     parts = [*USED.findall(code), *(code for _ in HIDDEN.findall(code)[:1])]
     if re.search(r"-m\W+mnist_lib\b", code):
         parts.append("__main__")
