@@ -1,6 +1,6 @@
 """Train the network of the book's page to draw on, and write its file.
 
-The recipe is that of the chapter on drawing, with twice as many epochs.
+The recipe is that of the chapter on drawing, with more epochs and wider shifts.
 
     python benchmarks/drawing_weights.py book/_static/draw/weights.safetensors
 
