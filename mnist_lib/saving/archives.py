@@ -59,9 +59,10 @@ def read_arrays(path: str | os.PathLike, expected: dict) -> dict[str, np.ndarray
             check_members(archive.infolist(), expected)
             arrays = {name: read_array(archive, name) for name in expected}
         for name, (shape, dtype) in expected.items():
-            got = arrays[name].shape, arrays[name].dtype
-            if got != (shape, dtype):
-                raise ValueError(f"{name} must be {np.dtype(dtype)} {shape}, got {got}")
+            array, dtype = arrays[name], np.dtype(dtype)
+            if (array.shape, array.dtype) != (shape, dtype):
+                got = f"{array.dtype} of {array.shape}"
+                raise ValueError(f"{name} must be {dtype} of shape {shape}, got {got}")
         return arrays
 
 

@@ -274,7 +274,7 @@ FORGERIES = {
     "places": (b'"data_offsets":[0,', b'"data_offsets":[4,', MISFIT),
     "an activation": (b'"relu', b'"rely', MISFIT),
     "the last activation": (b'"softmax\\"', b'"sigmoid\\"', MISFIT),
-    "a tensor": (b'"0.scales"', b'"0.sizes"', MISFIT),
+    "a tensor": (b'"0.scales"', b'"0.scalez"', MISFIT),
     "a version": (b'version\\": 2', b'version\\": 1', "it is damaged, cut off"),
     "a length": (b"\2\0\0\0\0\0\0{", b"\2\0\0\0\0\0\1{", "it is damaged, cut off"),
 }

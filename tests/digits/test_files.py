@@ -91,7 +91,7 @@ def test_a_pickled_array_is_refused_and_not_run(good_file, arrays, tmp_path):
 
     arrays["x_train"] = np.array([Trap()], dtype=object)
     np.savez(good_file, **arrays)
-    with pytest.raises(ValueError, match="x_train must be uint8 of .*got object"):
+    with pytest.raises(ValueError, match="cannot be loaded when allow_pickle=False"):
         files.read_mnist(good_file)
     assert not (tmp_path / "ran").exists()
 

@@ -150,11 +150,11 @@ def test_a_thousand_names_make_no_long_error(path):
 @pytest.mark.parametrize(
     ("array", "words"),
     [
-        (np.zeros((3, 4), "float32"), r"float32 \(4, 3\), got \(\(3, 4\), "),
-        (np.zeros(12, "float32"), r"float32 \(4, 3\), got \(\(12,\), "),
-        (np.zeros((4, 3), "int32"), "must be float32 .*, got .*int32"),
-        (np.zeros((4, 3), ">f4"), "must be float32 .*, got .*>f4"),
-        (np.zeros((4, 3), "float64"), "must be float32 .*, got .*float64"),
+        (np.zeros((3, 4), "float32"), r"of shape \(4, 3\), got float32 of \(3, 4\)"),
+        (np.zeros(12, "float32"), r"of shape \(4, 3\), got float32 of \(12,\)"),
+        (np.zeros((4, 3), "int32"), "must be float32 of .*, got int32"),
+        (np.zeros((4, 3), ">f4"), "must be float32 of .*, got >f4"),
+        (np.zeros((4, 3), "float64"), "must be float32 of .*, got float64"),
     ],
 )
 def test_another_shape_or_dtype_is_refused(path, arrays, array, words):
