@@ -77,10 +77,7 @@ links: .venv/installed  ## follow every link that leads out of the book
 	  --path-output _build/links)
 
 serve:  ## show the built book at http://localhost:8000 (PORT=...)
-	@test -f _build/html/index.html \
-	  || { echo "There is no book yet: run \`make book\` first."; exit 1; }
-	@echo "The book: http://localhost:$(PORT) (Ctrl+C ends it)"
-	@$(PYTHON) -m http.server --bind 127.0.0.1 --directory _build/html $(PORT) >/dev/null
+	@$(PYTHON) book/_extension/serving.py _build/html $(PORT)
 
 chapter: .venv/installed  ## begin a chapter, its module and its test: NAME=dropout
 	@$(BIN)/python book/_extension/chapters.py new "$(NAME)"

@@ -1,14 +1,20 @@
-"""What a build says in words."""
+"""What a build says in words, and how the built book is served."""
 
+import functools
+import http.server
+import threading
+import urllib.error
+import urllib.request
 from types import SimpleNamespace
 
 import pytest
-
-pytestmark = pytest.mark.integration  # of the book's own program
+import serving
 
 # Not in the environments of other versions, which build no book.
 nodes = pytest.importorskip("docutils.nodes")
 course = pytest.importorskip("course")
+
+pytestmark = pytest.mark.integration  # of the book's own program
 
 
 @pytest.mark.parametrize(
@@ -57,3 +63,20 @@ def test_what_a_failing_cell_said_is_shown_without_colors(warn):
     said = "File a\nnbclient.exceptions.CellExecutionError: x\n\x1b[31mNameError\x1b[0m"
     shown = "the cell failed: CellExecutionError: x\nNameError"
     assert warn("NameError", ["traceback"], said) == [shown]
+
+
+def test_unknown_addresses_show_the_books_own_page(tmp_path):
+    (tmp_path / "404.html").write_text('<base href="/elsewhere/"><h1>Not here</h1>')
+    handler = functools.partial(serving.Handler, directory=tmp_path)
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        with pytest.raises(urllib.error.HTTPError) as error:
+            urllib.request.urlopen(f"http://127.0.0.1:{server.server_port}/a/b/c")
+        server.shutdown()
+    assert error.value.code == 404
+    assert error.value.read() == b'<base href="/"><h1>Not here</h1>'
+
+
+def test_without_a_book_one_is_told_what_to_do(tmp_path):
+    with pytest.raises(SystemExit, match="run `make book` first"):
+        serving.serve(tmp_path, 8000)
