@@ -49,7 +49,9 @@ def start_clean(app):
 def embed_drawing(app, pagename, templatename, context, doctree):
     """Put the page to draw on where chapter 10 has a link to it."""
     if DRAWING.search(context.get("body", "")):
-        page = app.builder.templates.render("draw.html", context)
+        files = sorted(Path(app.srcdir, WEIGHTS).parent.iterdir())
+        version = results.digest(*map(results.content, files))
+        page = app.builder.templates.render("draw.html", context | {"drawn": version})
         context["body"] = DRAWING.sub(lambda link: page, context["body"])
 
 

@@ -69,7 +69,7 @@ def download_mnist() -> Path:
             problems.append(f"{address}: {error}")
             continue
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(path, lambda file, content=content: file.write(content))
+        write_whole(path, content)
         return path
     raise OSError("; ".join(problems))
 

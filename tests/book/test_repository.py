@@ -59,7 +59,7 @@ def test_all_addresses_are_those_of_the_settings():
 
 
 def set_address(project, url):
-    command = ["make", "repository", f"URL={url}"]
+    command = ["make", "--no-print-directory", "repository", f"URL={url}"]
     return subprocess.run(command, cwd=project, capture_output=True, text=True)
 
 

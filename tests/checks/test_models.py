@@ -9,6 +9,7 @@ from mnist_lib.checks import models
 
 LAYER, OTHER = NaiveDense(2, 3, tf.nn.relu), NaiveDense(2, 3, tf.nn.relu)
 SURE = NaiveDense(2, 3, tf.nn.softmax)
+READER = NaiveSequential([NaiveDense(784, 10, tf.nn.softmax)])
 # Only its type counts here; to make one takes other processes.
 WORKERS = object.__new__(tf.distribute.MultiWorkerMirroredStrategy)
 GOOD = {
@@ -30,6 +31,8 @@ GOOD = {
     "check_epoch_start": (0,),
     "check_same_training": ("saves", {"batch_size": 8}, {"batch_size": 8, "more": 1}),
     "check_shares": (2, 2),
+    "check_for_page": (READER, ["softmax"], ["relu", "softmax"]),
+    "check_rounded": (np.zeros((3, 2), "int8"), np.ones(2, "f4"), np.ones(2, "f4")),
     "check_order": (WORKERS, {"shuffle": True, "seed": 1}),
 }
 BAD = {
@@ -51,6 +54,8 @@ BAD = {
     "check_epoch_start": (128,),
     "check_same_training": ("saves", {"batch_size": 8}, {"batch_size": 9}),
     "check_shares": (1, 2),
+    "check_for_page": (READER, ["relu"], ["relu", "softmax"]),
+    "check_rounded": (np.zeros((3, 2)), np.ones(2, "f4"), np.ones(2, "f4")),
     "check_order": (WORKERS, {"shuffle": True}),
 }
 
