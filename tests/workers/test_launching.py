@@ -195,8 +195,11 @@ def test_workers_of_this_machine_talk_past_any_proxy(monkeypatch):
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
     monkeypatch.setenv("no_grpc_proxy", "example.org")
     told = "import mnist_lib; mnist_lib.join_cluster(30); print('joined')"
-    lines = start_workers(["-c", told], 2, out=io.StringIO())
-    assert lines == [["joined"]] * 2
+    code = "import io, mnist_lib, sys\n"
+    code += "print(mnist_lib.start_workers(['-c', sys.argv[1]], 2, out=io.StringIO()))"
+    command = [sys.executable, "-c", code, told]  # a process, since it may hang
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert done.stdout == f"{[['joined']] * 2}\n", done.stderr
 
 
 @pytest.mark.parametrize("end", ["os.kill(os.getpid(), 9)", "os._exit(75)"])
