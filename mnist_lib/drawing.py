@@ -86,8 +86,8 @@ def export_weights(model, path: str | os.PathLike) -> None:
     """
     checks.check_dense_layers(model)
     checks.check_layers_fit(model.layers)
-    names = [name_in_keras(layer.activation) for layer in model.layers]
-    checks.check_for_page(model, names, [*ACTIVATIONS])
+    names = [name_in_keras(layer.activation, ACTIVATIONS) for layer in model.layers]
+    checks.check_for_page(model, names)
     tensors = {}
     for i, layer in enumerate(model.layers):
         tensors[f"{i}.weights"], tensors[f"{i}.scales"] = quantize(layer.W.numpy())

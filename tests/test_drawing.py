@@ -164,10 +164,12 @@ MODELS = {
     "from 784 pixels to 10": lambda: make_model(100, 10),
     "10 probabilities": lambda: make_model(784, 9),
     "of softmax": lambda: make_model(784, 10, last=tf.nn.relu),
-    "activations must be .*got .*'elu'": lambda: make_model(
-        784, 5, 10, hidden=tf.nn.elu
+    "one of relu, sigmoid, softmax, tanh, got .*swish": lambda: make_model(
+        784, 5, 10, hidden=tf.nn.silu
     ),
-    "an activation": lambda: make_model(784, 5, 10, hidden=lambda sums: sums),
+    "one of relu, sigmoid, softmax, tanh, got .*lambda": lambda: make_model(
+        784, 5, 10, hidden=lambda sums: sums
+    ),
     "a NaiveSequential of NaiveDense": lambda: NaiveDense(784, 10, tf.nn.softmax),
 }
 

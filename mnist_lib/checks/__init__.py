@@ -25,7 +25,6 @@ from mnist_lib.checks.arrays import (
     require,
 )
 from mnist_lib.checks.models import (
-    check_activation,
     check_batch,
     check_dense_layers,
     check_distorted,

@@ -69,7 +69,7 @@ def to_keras(model) -> keras.Sequential:
 
     Args:
         model: ``NaiveSequential`` of ``NaiveDense`` layers, with activations that
-            Keras has under the same name, such as ``tf.nn.relu``.
+            Keras has under the same name, such as ``tf.nn.leaky_relu``.
 
     Returns:
         A Keras model with the same outputs, up to rounding.
@@ -88,15 +88,23 @@ def to_keras(model) -> keras.Sequential:
     return twin
 
 
-def name_in_keras(activation) -> str:
+def name_in_keras(activation, choices=None) -> str:
     """Return the name under which Keras has the same function, not just one like it.
 
+    Args:
+        activation: Function from a tensor to one of the same shape.
+        choices: Names among which it must be, or None for all that Keras has.
+
     Raises:
-        ValueError: It has none.
+        ValueError: It has none of these names, or Keras's function gives other values.
     """
+    if choices is None:
+        names = {name for name in dir(keras.activations) if not name.startswith("_")}
+        choices = sorted(names - {"deserialize", "get", "serialize"})
     name = getattr(activation, "__name__", "").removesuffix("_v2")
-    checks.check_activation(name, activation)
-    sums = tf.linspace([-3.0], [3.0], 20, axis=1)
+    expected = f"one of {', '.join(choices)}"
+    checks.require(name in choices, "an activation", expected, repr(activation))
+    sums = tf.linspace([-9.0], [9.0], 20, axis=1)
     values = activation(sums), keras.activations.get(name)(sums)
     same = np.shape(values[0]) == sums.shape and np.allclose(*values, atol=1e-5)
     checks.require(same, f"the activation {name}", "as in Keras", repr(activation))
