@@ -33,12 +33,24 @@ def finished(figure: plt.Figure) -> plt.Figure:
     return figure
 
 
+def as_picture(image) -> np.ndarray:
+    """Return a picture, which may come as a row of side * side pixels."""
+    image = np.squeeze(image)
+    side = math.isqrt(image.size)
+    fits = image.ndim > 1 or side**2 == image.size > 0
+    checks.require(fits, "a picture", "of side * side pixels", image.size)
+    return image if image.ndim > 1 else image.reshape(side, side)
+
+
 def image_grid(images, titles, columns: int, **style) -> plt.Figure:
-    """Lay square pictures out in rows, each under its title."""
+    """Lay pictures out in rows, each under its title."""
     checks.check_positive_integer("number of pictures", len(images))
     checks.check_positive_integer("columns", columns)
     rows = math.ceil(len(images) / columns)
-    titles = [""] * len(images) if titles is None else [str(title) for title in titles]
+    titles = [""] * len(images) if titles is None else np.ravel(titles)
+    got = f"{len(titles)} for {len(images)} pictures"
+    checks.require(len(titles) == len(images), "titles", "one for each picture", got)
+    titles = [str(title) for title in titles]
     title_lines = max(title.count("\n") + bool(title) for title in titles)
     size = (WIDTH, rows * (WIDTH / columns + 0.2 * title_lines))
     figure, axes = plt.subplots(
@@ -47,8 +59,7 @@ def image_grid(images, titles, columns: int, **style) -> plt.Figure:
     for axis in axes.flat:
         axis.axis("off")
     for axis, image, title in zip(axes.flat, images, titles, strict=False):
-        side = math.isqrt(np.size(image))
-        axis.imshow(np.reshape(image, (side, side)), **style)
+        axis.imshow(as_picture(image), **style)
         axis.set_title(title, fontsize="medium")
     return figure
 

@@ -23,10 +23,15 @@ def show_digits(images, labels=None, columns: int = 10) -> Figure:
     """Show pictures in a grid, dark ink on white paper.
 
     Args:
-        images: Array of shape (n, 28, 28) or (n, 784), of any range of values.
+        images: Array of shape (n, height, width) or (n, side * side), of any range of
+            values; or one picture, of shape (side, side) or (side * side,).
         labels: Titles, one for each picture, or None.
         columns: Pictures to a row.
     """
+    images = np.asarray(images)
+    height, width, depth = (*images.shape, 1, 1, 1)[:3]
+    if images.ndim < 2 or (height == width and depth <= 4):  # one picture, or in color
+        images = images[np.newaxis]
     return finished(image_grid(images, labels, columns, cmap="gray_r"))
 
 
@@ -67,29 +72,34 @@ def plot_misclassified(
         f"a {labels[index]}, read as {first}\n{p:.0%} ({second}: {q:.0%})"
         for index, (first, second), (p, q) in zip(*mistakes, strict=True)
     ]
-    return show_digits(images[chosen], titles[:count], columns)
+    return show_digits(np.asarray(images)[chosen], titles[:count], columns)
 
 
 def plot_forward(model, image) -> Figure:
-    """Show what flows through a network of two layers, for one picture.
+    """Show what flows through a network, for one picture.
 
     Args:
-        model: ``NaiveSequential`` of two layers.
-        image: Array of shape (28, 28) or (784,), float32 in [0, 1].
+        model: ``NaiveSequential`` whose last layer gives probabilities.
+        image: Array of shape (side, side) or (side * side,), float32 in [0, 1].
     """
-    vector = np.reshape(image, (1, -1))
-    hidden = np.asarray(model.layers[0](vector))
-    cells = hidden.reshape(-1, np.gcd(hidden.size, 16))
-    figure, axes = figures.new_figure(height=2.4, columns=3)
+    outputs = [np.reshape(image, (1, -1))]
+    for layer in model.layers:
+        outputs.append(np.asarray(layer(outputs[-1])))
+    _, *hidden, last = outputs
+    height = max(2.4, 0.15 * last.size)
+    figure, axes = figures.new_figure(height, columns=len(outputs))
     figure.get_layout_engine().set(wspace=0.12)
-    axes[0].imshow(np.reshape(image, (28, 28)), cmap="gray_r")
-    axes[1].imshow(cells, cmap="gray_r", aspect="auto", vmin=0)
-    axes[2].barh(range(10), np.ravel(model(vector)), color=BLUE)
-    axes[2].set(xlim=(0, 1), yticks=range(10), ylim=(9.5, -0.5))
-    names = ("784 pixels", f"{hidden.size} hidden neurons", "10 probabilities")
-    for axis, name, frame in zip(axes, names, ("off", "off", "on"), strict=True):
-        axis.set_title(name, fontsize="medium")
-        axis.axis(frame)
+    axes[0].imshow(figures.as_picture(image), cmap="gray_r")
+    for values, axis in zip(hidden, axes[1:], strict=False):
+        cells = values.reshape(-1, np.gcd(values.size, 16))
+        axis.imshow(cells, cmap="gray_r", aspect="auto", vmin=0)
+    classes = range(last.size)
+    axes[-1].barh(classes, np.ravel(last), color=BLUE)
+    axes[-1].set(xlim=(0, 1), yticks=classes, ylim=(last.size - 0.5, -0.5))
+    names = ["pixels", *["hidden neurons"] * len(hidden), "probabilities"]
+    for axis, values, name in zip(axes, outputs, names, strict=True):
+        axis.set_title(f"{values.size} {name}", fontsize="medium")
+        axis.axis("on" if name == "probabilities" else "off")
     return finished(figure)
 
 
@@ -117,15 +127,17 @@ def plot_confusion(counts) -> Figure:
     """Show a confusion matrix: correct counts in blue, mistakes in vermillion.
 
     Args:
-        counts: What ``confusion_matrix`` returned, of shape (10, 10).
+        counts: What ``confusion_matrix`` returned, of shape (classes, classes).
     """
+    classes = range(len(counts))
     figure, axis = figures.new_figure(height=5)
+    figure.set_size_inches(figure.get_size_inches() * max(1, len(counts) / 10))
     mistakes = np.where(np.eye(len(counts)), 0, counts)
     axis.imshow(mistakes, cmap="Oranges", vmax=1.6 * mistakes.max() or 1)
     for (label, guess), count in np.ndenumerate(counts):
         style = {"color": BLUE, "weight": "bold"} if label == guess else {}
         axis.text(guess, label, count, ha="center", va="center", **style)
-    axis.set(xlabel="read as", ylabel="label", xticks=range(10), yticks=range(10))
+    axis.set(xlabel="read as", ylabel="label", xticks=classes, yticks=classes)
     return finished(figure)
 
 
@@ -134,12 +146,12 @@ def plot_confidence(labels, predictions, bins: int = 20) -> Figure:
 
     Args:
         labels: Integers of shape (n,).
-        predictions: Probabilities of shape (n, 10).
+        predictions: Probabilities of shape (n, classes).
         bins: Bars between confidence 0 and 1.
     """
     checks.check_predictions(labels, predictions)
     confidences = np.max(predictions, axis=1)
-    correct = np.argmax(predictions, axis=1) == labels
+    correct = np.argmax(predictions, axis=1) == np.asarray(labels)
     figure, axis = figures.new_figure()
     style = {"bins": bins, "range": (0, 1), "histtype": "stepfilled", "alpha": 0.6}
     axis.hist(confidences[correct], label="correct", color=BLUE, **style)
