@@ -12,6 +12,7 @@ import numpy as np
 
 from mnist_lib import checks
 from mnist_lib.digits import files
+from mnist_lib.digits.stand_in import make_stand_in
 
 __all__ = [
     "StandInWarning",
@@ -36,7 +37,8 @@ def load_mnist(path: str | os.PathLike | None = None) -> tuple[tuple, tuple]:
     ``MNIST_SOURCE=stand-in`` asks for the stand-ins, unless ``path`` is given.
 
     Args:
-        path: An ``mnist.npz`` in Keras's layout, or None.
+        path: An ``mnist.npz`` in Keras's layout, or a folder with the four idx files
+            of MNIST, as they are or with gzip; or None. ``MNIST_NPZ`` takes the same.
 
     Returns:
         ``(train_images, train_labels), (test_images, test_labels)``, all uint8, of
@@ -52,20 +54,22 @@ def load_mnist(path: str | os.PathLike | None = None) -> tuple[tuple, tuple]:
     """
     source = os.environ.get("MNIST_SOURCE") or "any"
     checks.check_choice("MNIST_SOURCE", source, ("any", "mnist", "stand-in"))
-    if path is None and source != "stand-in":
-        path = os.environ.get("MNIST_NPZ") or None
     if path is not None:
-        return files.read_mnist(path)
+        return files.read_mnist(path, "load_mnist() without a path downloads MNIST")
     problem = "MNIST_SOURCE asks for them"
     if source != "stand-in":
+        if os.environ.get("MNIST_NPZ"):
+            advice = "Unset MNIST_NPZ to download MNIST"
+            return files.read_mnist(os.environ["MNIST_NPZ"], advice)
         try:
-            return files.read_mnist(files.download_mnist())
+            copy = files.download_mnist()
+            return files.read_mnist(copy, "Delete the file to download it anew")
         except OSError as error:
             problem = f"MNIST could not be had ({error})"
         if source == "mnist":
             raise ConnectionError(f"{problem}, and MNIST_SOURCE forbids stand-ins")
     warnings.warn(f"stand-in digits: {problem}", StandInWarning, stacklevel=2)
-    return files.load_stand_in()
+    return make_stand_in()
 
 
 def describe_digits(train_images: np.ndarray) -> str:
@@ -75,51 +79,62 @@ def describe_digits(train_images: np.ndarray) -> str:
         train_images: The training images just as ``load_mnist`` returned them.
 
     Returns:
-        A sentence or two.
+        A sentence or two, true of any pictures.
     """
+    count = len(train_images)
     if files.is_mnist(train_images):
-        return f"These are the digits of MNIST, {len(train_images):,} to train on."
+        return f"These are the digits of MNIST, {count:,} to train on."
+    which = f"These {count:,} pictures are not MNIST's training digits as they come."
+    if count == 60_000 and np.array_equal(train_images, make_stand_in()[0][0]):
+        which = "These are NOT the digits of MNIST but stand-ins drawn by the program."
     return (
-        "These are NOT the digits of MNIST but stand-ins drawn by the program.\n"
+        f"{which}\n"
         "Everything works as described, but the numbers in the text are MNIST's."
     )
 
 
-def to_vectors(images: np.ndarray) -> np.ndarray:
-    """Lay each picture out as a vector and scale its pixels: ``pixel / 255``.
+def to_vectors(images: np.ndarray, largest: float = 255) -> np.ndarray:
+    """Lay each picture out as a vector and scale its pixels: ``pixel / largest``.
 
     Args:
-        images: Pictures of shape (n, 28, 28), uint8.
+        images: Gray pictures of shape (n, height, width), or one in a row, as in a
+            CSV file without its labels, of shape (n, side * side). Pixels are numbers
+            from 0 to ``largest``.
+        largest: The largest number that a pixel can have: 255 for one byte, 1 for
+            pixels that are scaled already, 16 for scikit-learn's small digits.
 
     Returns:
-        Array of shape (n, 784), float32, in [0, 1].
+        Array of shape (n, height * width), float32, in [0, 1].
 
     Raises:
-        ValueError: ``images`` has no picture in it or another rank.
-        TypeError: ``images`` is not uint8.
+        ValueError: ``images`` has no picture in it or another shape, or its pixels are
+            not on the scale from 0 to ``largest``.
+        TypeError: ``images`` is not of numbers.
     """
     checks.check_pictures(images)
-    vectors = np.reshape(images, (len(images), -1)).astype("float32")
-    vectors /= 255
+    checks.check_scale(images, largest)
+    vectors = np.array(images, "float32").reshape(len(images), -1)
+    vectors /= largest
     return vectors
 
 
 def mean_images(images: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """Average all images of each digit.
+    """Average all images of each class.
 
     Args:
-        images: Array of shape (n, …), each digit at least once among the labels.
-        labels: Integers in 0 to 9, of shape (n,).
+        images: Array of shape (n, …).
+        labels: Integers from 0, of shape (n,), each class at least once.
 
     Returns:
-        The mean 0, the mean 1, … in an array of shape (10, …).
+        The mean of class 0, of class 1, … in an array of shape (classes, …).
 
     Raises:
         ValueError, TypeError: The two do not fit each other.
     """
     checks.check_same_length(images, labels)
-    checks.check_every_digit(labels)
-    return np.stack([images[labels == digit].mean(axis=0) for digit in range(10)])
+    checks.check_every_class(labels)
+    digits = range(labels.max() + 1)
+    return np.stack([images[labels == digit].mean(axis=0) for digit in digits])
 
 
 def nearest_mean(vectors: np.ndarray, means: np.ndarray) -> np.ndarray:

@@ -1,7 +1,7 @@
-import warnings
-
 import numpy as np
 import pytest
+import tensorflow as tf
+from PIL import Image
 
 from mnist_lib import (
     StandInWarning,
@@ -9,26 +9,24 @@ from mnist_lib import (
     load_mnist,
     mean_images,
     nearest_mean,
+    tensors,
     to_vectors,
 )
 from mnist_lib.digits import files
 
+DRAWN = np.zeros((60_000, 28, 28), "uint8")
+
 
 @pytest.fixture
-def stand_ins(monkeypatch):
-    """A tiny stand-in instead of the full one, and no setting from outside."""
-    digits = ((np.zeros((3, 28, 28), "uint8"), np.zeros(3, "uint8")),) * 2
-    monkeypatch.setattr(files, "load_stand_in", lambda: digits)
+def stand_ins(monkeypatch, tmp_path):
+    """Blank stand-ins, no setting from outside, an empty cache and no network."""
+    digits = ((DRAWN, np.zeros(60_000, "uint8")),) * 2
+    monkeypatch.setattr(tensors, "make_stand_in", lambda: digits)
     monkeypatch.delenv("MNIST_NPZ", raising=False)
     monkeypatch.delenv("MNIST_SOURCE", raising=False)
-    return digits
-
-
-@pytest.fixture
-def no_network(monkeypatch, tmp_path):
-    """An empty Keras cache, and an address at which nobody answers."""
     monkeypatch.setenv("KERAS_HOME", str(tmp_path))
     monkeypatch.setattr(files, "ADDRESSES", ["http://127.0.0.1:9/mnist.npz"])
+    return digits
 
 
 def test_vectors_are_rows_of_784_numbers_between_0_and_1():
@@ -41,38 +39,88 @@ def test_vectors_are_rows_of_784_numbers_between_0_and_1():
     assert vectors.sum() == pytest.approx(1.2)
 
 
+PICTURES = np.arange(5 * 784).reshape(5, 28, 28) % 256
+
+
 @pytest.mark.parametrize(
-    ("images", "error", "words"),
+    "images",
     [
-        (np.zeros((28, 28), "uint8"), ValueError, r"got shape \(28, 28\)"),
-        (np.zeros((0, 28, 28), "uint8"), ValueError, "n > 0"),
-        (np.zeros((2, 28, 28), "float32"), TypeError, "images must be uint8"),
-        (np.zeros((2, 28, 28), "int64"), TypeError, "got int64"),
+        PICTURES.reshape(5, 784),
+        PICTURES.reshape(5, 784).astype(float),  # as np.loadtxt reads a CSV file
+        PICTURES.reshape(5, 28, 28, 1),
+        PICTURES.tolist(),
+        tf.constant(PICTURES),
+        [Image.fromarray(picture.astype("uint8")) for picture in PICTURES],
+        np.asfortranarray(PICTURES),
+    ],
+    ids=["rows", "decimals", "channel", "lists", "tensor", "PIL", "columns first"],
+)
+def test_pictures_may_come_in_other_forms(images):
+    assert np.array_equal(to_vectors(images), to_vectors(PICTURES))
+
+
+@pytest.mark.parametrize(
+    ("images", "largest"),
+    [
+        (np.full((5, 8, 8), 16.0), 16),
+        (np.ones((5, 32, 32), "float32"), 1),
+        (np.ones((5, 20, 28), bool), 1),
+        (np.full((5, 64), 65535, "uint16"), 65535),
     ],
 )
-def test_wrong_pictures_are_explained(images, error, words):
-    with pytest.raises(error, match=words):
+def test_pixels_are_divided_by_the_largest_and_what_came_is_kept(images, largest):
+    before = images.copy()
+    vectors = to_vectors(images, largest)
+    assert vectors.shape == (5, images[0].size) and np.all(vectors == 1)
+    assert vectors.dtype == np.float32 and np.array_equal(images, before)
+
+
+@pytest.mark.parametrize(
+    ("images", "words"),
+    [
+        (np.ones((28, 28)), r"image\[np.newaxis\]\), got shape \(28, 28\)"),
+        (np.ones((28, 28, 3)), r"colors gray\), got shape \(28, 28, 3\)"),
+        (np.ones((5, 28, 28, 3)), "colors gray"),
+        (np.ones((28, 28, 1)), r"\(n, height, width\)"),
+        (np.ones((5, 785)), r"\(n, side \* side\).* got shape \(5, 785\)"),
+        (np.ones((0, 28, 28)), "n > 0"),
+        (None, r"got shape \(\)"),
+        ([[[1, 2], [3, 4]], [[1]]], "of one size, got several"),
+        (np.full((2, 28, 28), "a"), "of numbers, got <U1"),
+        (np.full((2, 28, 28), 256), "from 0 to largest=255, got 256 to 256"),
+        (np.full((2, 28, 28), -1.0), "got -1.0 to -1.0"),
+        (np.full((2, 28, 28), np.nan), "got nan to nan"),
+        (np.full((2, 28, 28), 0.9), r"to_vectors\(images, largest=1\) takes these"),
+        (np.full((2, 8, 8), 16.0), r"to_vectors\(images, largest=16\) takes these"),
+    ],
+)
+def test_what_could_be_meant_otherwise_is_not_guessed(images, words):
+    with pytest.raises((ValueError, TypeError), match=f"images must be .*{words}"):
         to_vectors(images)
 
 
-def test_mean_images_are_the_mean_of_each_digit():
-    labels = np.arange(20) % 10
-    images = np.stack([np.full((2, 2), value, "float32") for value in range(20)])
+@pytest.mark.parametrize("classes", [2, 10, 26])
+def test_mean_images_are_the_mean_of_each_class(classes):
+    labels = np.arange(2 * classes, dtype="uint8") % classes
+    images = np.stack([np.full((2, 2), i, "float32") for i in range(2 * classes)])
     means = mean_images(images, labels)
-    assert means.shape == (10, 2, 2)
-    assert means[:, 0, 0].tolist() == [5, 6, 7, 8, 9, 10, 11, 12, 13, 14]
+    assert means.shape == (classes, 2, 2)
+    assert np.array_equal(means[:, 0, 0], np.arange(classes) + classes / 2)
 
 
-def test_mean_images_need_labels_that_fit():
-    images = np.zeros((20, 2, 2))
-    with pytest.raises(ValueError, match="of the same length"):
-        mean_images(images, np.zeros(19, int))
-    with pytest.raises(ValueError, match="labels must be in 0 to 9"):
-        mean_images(images, np.arange(20))
-    with pytest.raises(ValueError, match="labels must be all ten digits"):
-        mean_images(images, np.zeros(20, int))
-    with pytest.raises(TypeError, match="labels must be a NumPy array, got list"):
-        mean_images(images, [*range(10)] * 2)
+@pytest.mark.parametrize(
+    ("labels", "words"),
+    [
+        (np.zeros(19, int), "of the same length"),
+        (np.arange(20) - 1, "labels must be in 0 to"),
+        (np.arange(20) % 5 + 1, r"return_inverse=True\)\[1\]\), got \[1 2 3 4 5\]"),
+        (np.arange(20.0), "labels must be integers"),
+        ([*range(20)], "labels must be a NumPy array, got list"),
+    ],
+)
+def test_mean_images_need_labels_that_fit(labels, words):
+    with pytest.raises((ValueError, TypeError), match=words):
+        mean_images(np.zeros((20, 2, 2)), labels)
 
 
 def test_nearest_mean_picks_the_smallest_distance():
@@ -104,45 +152,66 @@ def test_mnist_is_loaded_like_keras_does_and_described():
     arrays = (train_images, train_labels, test_images, test_labels)
     assert all(array.dtype == np.uint8 for array in arrays)
     assert "These are the digits of MNIST" in describe_digits(train_images)
+    part = describe_digits(train_images[:6400])
+    assert "6,400 pictures are not MNIST's training digits as they come" in part
 
 
-def test_stand_ins_are_described_as_what_they_are(stand_ins):
-    assert "NOT the digits of MNIST" in describe_digits(stand_ins[0][0])
+@pytest.mark.usefixtures("stand_ins")
+def test_digits_are_described_as_what_they_are():
+    assert "NOT the digits of MNIST but stand-ins" in describe_digits(DRAWN)
+    for others in (DRAWN + 1, DRAWN[:12]):
+        words = f"These {len(others):,} pictures are not MNIST's training digits"
+        assert describe_digits(others).startswith(words)
 
 
-def test_stand_ins_come_with_a_warning_when_asked_for(stand_ins, monkeypatch):
-    monkeypatch.setenv("MNIST_SOURCE", "stand-in")
-    monkeypatch.setenv("MNIST_NPZ", "nowhere.npz")  # asking for them comes first
-    with pytest.warns(StandInWarning, match="stand-in digits"):
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"MNIST_SOURCE": "stand-in", "MNIST_NPZ": "nowhere.npz"}, "asks for them"),
+        ({}, "MNIST could not be had .*refused"),
+    ],
+)
+def test_stand_ins_come_with_a_warning(stand_ins, monkeypatch, settings, words):
+    for name, value in settings.items():
+        monkeypatch.setenv(name, value)
+    with pytest.warns(StandInWarning, match=f"stand-in digits: .*{words}"):
         assert load_mnist() is stand_ins
 
 
-def test_without_network_stand_ins_come_with_a_warning(stand_ins, no_network):
-    with pytest.warns(StandInWarning, match="MNIST could not be had"):
-        assert load_mnist() is stand_ins
-
-
-def test_without_network_stand_ins_can_be_forbidden(stand_ins, no_network, monkeypatch):
-    monkeypatch.setenv("MNIST_SOURCE", "mnist")
-    with pytest.raises(ConnectionError, match="MNIST_SOURCE forbids stand-ins"):
-        load_mnist()
-
-
-def test_an_unusable_path_is_an_error_and_not_a_reason_for_stand_ins(
-    stand_ins, monkeypatch, tmp_path
+@pytest.mark.parametrize(
+    ("path", "settings", "error", "words"),
+    [
+        (None, {"MNIST_SOURCE": "mnist"}, ConnectionError, "forbids stand-ins"),
+        (None, {"MNIST_SOURCE": "minst"}, ValueError, "MNIST_SOURCE must be one of"),
+        (
+            "gone.npz",
+            {"MNIST_NPZ": "other.npz"},
+            ValueError,
+            r"^gone.npz is not a file. load_mnist\(\) without a path downloads MNIST$",
+        ),
+        (
+            None,
+            {"MNIST_NPZ": "gone.npz"},
+            ValueError,
+            "^gone.npz is not a file. Unset MNIST_NPZ to download MNIST$",
+        ),
+        (3, {}, TypeError, "path must be that of a file or a folder, got 3"),
+    ],
+)
+@pytest.mark.usefixtures("stand_ins")
+@pytest.mark.filterwarnings("error")
+def test_what_is_unusable_is_an_error_and_no_reason_for_stand_ins(
+    monkeypatch, path, settings, error, words
 ):
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        with pytest.raises(ValueError, match="given.npz is not a file"):
-            load_mnist(tmp_path / "given.npz")
-        monkeypatch.setenv("MNIST_NPZ", str(tmp_path / "named.npz"))
-        with pytest.raises(ValueError, match="named.npz is not a file"):
-            load_mnist()
-        with pytest.raises(ValueError, match="given.npz is not a file"):
-            load_mnist(tmp_path / "given.npz")
+    for name, value in settings.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(error, match=words):
+        load_mnist(path)
 
 
-def test_an_unknown_source_is_explained(stand_ins, monkeypatch):
-    monkeypatch.setenv("MNIST_SOURCE", "minst")
-    with pytest.raises(ValueError, match="MNIST_SOURCE must be one of"):
+@pytest.mark.usefixtures("stand_ins")
+def test_a_damaged_copy_of_keras_can_be_downloaded_anew(tmp_path):
+    (tmp_path / "datasets").mkdir()
+    (tmp_path / "datasets/mnist.npz").write_text("half")
+    with pytest.raises(ValueError, match="Delete the file to download it anew"):
         load_mnist()

@@ -8,7 +8,7 @@ on, in ``models``. Nothing in here changes or computes anything.
 from mnist_lib.checks.arrays import (
     check_callable,
     check_choice,
-    check_every_digit,
+    check_every_class,
     check_finite,
     check_inputs,
     check_labels,
@@ -18,6 +18,7 @@ from mnist_lib.checks.arrays import (
     check_positive_number,
     check_predictions,
     check_same_length,
+    check_scale,
     check_seed,
     check_square_vectors,
     check_start,

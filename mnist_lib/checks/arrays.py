@@ -82,10 +82,32 @@ def check_finite(name: str, values) -> None:
 
 
 def check_pictures(images) -> None:
-    shape, dtype = _shape_and_dtype(images)
-    expected, got = "pictures of shape (n, height, width), n > 0", f"shape {shape}"
-    require(len(shape) == 3 and 0 not in shape, "images", expected, got)
-    require(dtype == tf.uint8, "images", "uint8, 0 to 255", dtype.name, TypeError)
+    try:
+        pixels = np.asarray(images)
+    except ValueError:  # NumPy's own words are about lists in lists
+        raise ValueError("images must be of one size, got several") from None
+    shape, dtype = pixels.shape, pixels.dtype
+    sides = [side for side in shape[1:] if side != 1]
+    in_rows = len(sides) == 1 and math.isqrt(sides[0]) ** 2 == sides[0] != shape[0]
+    as_pictures = len(sides) == 2 and (sides[0] == sides[1] or sides[1] > 4)
+    expected = "pictures of shape (n, height, width) or (n, side * side), n > 0"
+    if shape[-1:] in ((3,), (4,)):
+        expected += " (images.mean(axis=-1) makes colors gray)"
+    elif len(shape) == 2 and shape[0] == shape[1]:
+        expected += " (for one picture write image[np.newaxis])"
+    fits = (in_rows or as_pictures) and 0 not in shape
+    require(fits, "images", expected, f"shape {shape}")
+    require(dtype.kind in "biuf", "images", "of numbers", dtype, TypeError)
+
+
+def check_scale(images, largest) -> None:
+    check_positive_number("largest", largest)
+    pixels = np.asarray(images)
+    low, high = pixels.min(), pixels.max()
+    expected, got = f"of pixels from 0 to largest={largest}", f"{low} to {high}"
+    require(0 <= low and high <= largest, "images", expected, got)
+    expected += f" (to_vectors(images, largest={math.ceil(high)}) takes these)"
+    require(high == 0 or high > largest / 10, "images", expected, got)
 
 
 def check_inputs(inputs, weights) -> None:
@@ -109,12 +131,13 @@ def check_labels(labels, num_classes: int = 10) -> None:
         require(not wrong.size, "labels", f"in 0 to {num_classes - 1}", wrong[:1])
 
 
-def check_every_digit(labels) -> None:
-    check_labels(labels)
+def check_every_class(labels) -> None:
     got = type(labels).__name__
     require(isinstance(labels, np.ndarray), "labels", "a NumPy array", got, TypeError)
+    check_labels(labels, num_classes=math.inf)
     present = np.unique(labels)
-    require(len(present) == 10, "labels", "all ten digits", f"only {present}")
+    expected = "0, 1, … (as by np.unique(labels, return_inverse=True)[1])"
+    require(len(present) == present[-1] + 1, "labels", expected, present)
 
 
 def check_vectors(name: str, vectors, width: int | None = None) -> None:

@@ -1,20 +1,20 @@
-"""Where the digits come from: a file of MNIST, a download, or the stand-ins' cache.
+"""Files of MNIST: found, downloaded, read.
 
 No file is trusted: arrays are read without pickle, which could run a stranger's
 code, and compared with the known digests of MNIST.
 """
 
-import contextlib
-import hashlib
+import gzip
 import http.client
+import math
 import os
 import urllib.request
 from pathlib import Path
 
 import numpy as np
 
-from mnist_lib.digits import stand_in
-from mnist_lib.saving.archives import read_arrays, sha256, write_arrays, write_whole
+from mnist_lib.checks import require
+from mnist_lib.saving.archives import read_arrays, refusing, sha256, write_whole
 
 # Keras's own address, and the one that it had before.
 ADDRESSES = (
@@ -42,11 +42,13 @@ ARRAYS = {
     ),
 }
 
-
-def keras_datasets() -> Path:
-    """Return the folder where Keras keeps data sets."""
-    home = os.environ.get("KERAS_HOME") or Path.home() / ".keras"
-    return Path(home) / "datasets"
+# Files of the same arrays in MNIST's own format, also with .gz, or .idx for -idx.
+IDX_FILES = (
+    "train-images-idx3-ubyte",
+    "train-labels-idx1-ubyte",
+    "t10k-images-idx3-ubyte",
+    "t10k-labels-idx1-ubyte",
+)
 
 
 def download_mnist() -> Path:
@@ -58,7 +60,8 @@ def download_mnist() -> Path:
     Raises:
         OSError: There is no copy, and none could be downloaded or kept.
     """
-    path, problems = keras_datasets() / "mnist.npz", []
+    home = os.environ.get("KERAS_HOME") or Path.home() / ".keras"
+    path, problems = Path(home) / "datasets/mnist.npz", []
     if path.is_file():
         return path
     for address in ADDRESSES:
@@ -74,11 +77,12 @@ def download_mnist() -> Path:
     raise OSError("; ".join(problems))
 
 
-def read_mnist(path: str | os.PathLike) -> tuple[tuple, tuple]:
-    """Read an ``mnist.npz`` and make sure that every byte of it is MNIST's.
+def read_mnist(path: str | os.PathLike, advice: str) -> tuple[tuple, tuple]:
+    """Read MNIST and make sure that every byte of it is right.
 
     Args:
-        path: The file.
+        path: An ``mnist.npz``, or a folder of idx files.
+        advice: What else the reader can do, for errors.
 
     Returns:
         What ``load_mnist`` returns.
@@ -86,48 +90,51 @@ def read_mnist(path: str | os.PathLike) -> tuple[tuple, tuple]:
     Raises:
         ValueError: The file is missing, damaged or not MNIST.
     """
-    advice = (
-        f"Check MNIST_NPZ, delete the file to download it anew, or see {ADDRESSES[0]}"
-    )
+    expected = "that of a file or a folder"
+    require(isinstance(path, str | os.PathLike), "path", expected, path, TypeError)
+    path = Path(path).expanduser()
+    if os.path.isfile(path):
+        example = f"np.load({str(path)!r})['x_train']"
+        advice = f"For other data use NumPy, as in {example}. {advice}"
     try:
-        arrays = read_arrays(path, expected_arrays())
-        for name, (_, digest) in ARRAYS.items():
-            if sha256(arrays[name]) != digest:
-                raise ValueError(f"{path}: {name} is not MNIST's: bytes differ")
+        arrays = read_folder(path) if os.path.isdir(path) else read_npz(path)
+        for array, (name, (_, digest)) in zip(arrays, ARRAYS.items(), strict=True):
+            if sha256(array) != digest:
+                raise ValueError(f"{path} is not MNIST: the bytes of {name} differ")
     except ValueError as error:
         raise ValueError(f"{error}. {advice}") from error
-    x_train, y_train, x_test, y_test = arrays.values()
-    return (x_train, y_train), (x_test, y_test)
+    return tuple(arrays[:2]), tuple(arrays[2:])
 
 
-def expected_arrays() -> dict:
-    """Return for each of MNIST's arrays its shape and dtype."""
-    return {name: (shape, np.uint8) for name, (shape, _) in ARRAYS.items()}
+def read_npz(path: Path) -> list[np.ndarray]:
+    """Read four arrays of MNIST's names, shapes and dtype from an ``.npz`` file."""
+    kinds = {name: (shape, np.uint8) for name, (shape, _) in ARRAYS.items()}
+    return [*read_arrays(path, kinds).values()]
+
+
+def read_folder(folder: Path) -> list[np.ndarray]:
+    """Read four arrays of MNIST's shapes and dtype from the idx files in a folder."""
+    arrays = []
+    for name, (shape, _) in zip(IDX_FILES, ARRAYS.values(), strict=True):
+        stems = name, name.replace("-idx", ".idx")
+        paths = [folder / (stem + end) for stem in stems for end in ("", ".gz")]
+        path = next(filter(os.path.isfile, paths), None)
+        require(path, str(folder), f"a folder with {name} (or .gz)", "none in it")
+        arrays.append(read_idx(path, shape))
+    return arrays
+
+
+def read_idx(path: Path, shape: tuple[int, ...]) -> np.ndarray:
+    """Read an idx file: four bytes, the length of each axis in four, the numbers."""
+    head, count = 4 + 4 * len(shape), math.prod(shape)
+    open_file = gzip.open if path.suffix == ".gz" else open
+    with refusing(path), open_file(path, "rb") as file:
+        content = bytearray(file.read(head + count + 1))  # and not all of a bomb
+        got = f"{len(content):,} or more"
+        require(len(content) == head + count, "it", f"{head + count:,} bytes long", got)
+    return np.frombuffer(content, np.uint8, offset=head).reshape(shape)
 
 
 def is_mnist(train_images: np.ndarray) -> bool:
     """Tell whether these are MNIST's 60,000 training images, in their order."""
     return sha256(train_images) == ARRAYS["x_train"][1]
-
-
-def load_stand_in() -> tuple[tuple, tuple]:
-    """Return ``make_stand_in()`` from the cache beside Keras's data sets.
-
-    The file's name holds a digest of the code that drew the digits, so another
-    version of the code never reads this one's file.
-
-    Returns:
-        What ``make_stand_in`` returns.
-    """
-    version = hashlib.sha256(Path(stand_in.__file__).read_bytes()).hexdigest()[:12]
-    cache = keras_datasets() / f"stand-in-{version}.npz"
-    with contextlib.suppress(ValueError):  # no cache, or a damaged one: draw anew
-        arrays = read_arrays(cache, expected_arrays())
-        x_train, y_train, x_test, y_test = arrays.values()
-        return (x_train, y_train), (x_test, y_test)
-    digits = stand_in.make_stand_in()
-    arrays = [array for pair in digits for array in pair]
-    with contextlib.suppress(OSError):  # a read-only home: draw them every time
-        cache.parent.mkdir(parents=True, exist_ok=True)
-        write_arrays(cache, dict(zip(ARRAYS, arrays, strict=True)))
-    return digits

@@ -1,190 +1,157 @@
-import functools
+import gzip
 import http.server
-import io
+import subprocess
+import sys
 import threading
-import zipfile
 
 import numpy as np
 import pytest
 
-from mnist_lib.digits import files, stand_in
+from mnist_lib.digits import files
+
+SHAPES = {"x_train": (6, 28, 28), "y_train": (6,), "x_test": (4, 28, 28)}
+SHAPES["y_test"] = (4,)
 
 
 @pytest.fixture
 def arrays(monkeypatch, random):
     """Small arrays that count as MNIST for the length of a test."""
-    shapes = {"x_train": (6, 28, 28), "y_train": (6,), "x_test": (4, 28, 28)}
-    shapes["y_test"] = (4,)
-    made = {n: random.integers(0, 255, s).astype("uint8") for n, s in shapes.items()}
-    known = {n: (shapes[n], files.sha256(made[n])) for n in shapes}
+    made = {n: random.integers(0, 255, s).astype("uint8") for n, s in SHAPES.items()}
+    known = {n: (SHAPES[n], files.sha256(made[n])) for n in SHAPES}
     monkeypatch.setattr(files, "ARRAYS", known)
     return made
 
 
-@pytest.fixture
-def good_file(arrays, tmp_path):
-    path = tmp_path / "mnist.npz"
-    np.savez(path, **arrays)
-    return path
+def same(read, arrays):
+    pairs = zip(sum(read, ()), arrays.values(), strict=True)
+    return all(np.array_equal(*pair) and pair[0].flags.writeable for pair in pairs)
 
 
-def test_a_good_file_is_read(good_file, arrays):
-    (train_images, train_labels), (test_images, test_labels) = files.read_mnist(
-        good_file
-    )
-    read = (train_images, train_labels, test_images, test_labels)
-    for array, expected in zip(read, arrays.values(), strict=True):
-        assert np.array_equal(array, expected)
-    assert files.is_mnist(train_images)
-    assert not files.is_mnist(test_images)
+def write_idx(folder, arrays, spell=str, ending=""):
+    """Write arrays as MNIST was published."""
+    opened = gzip.open if ending else open
+    for name, array in zip(files.IDX_FILES, arrays.values(), strict=True):
+        head = np.array([2048 + array.ndim, *array.shape], ">i4")
+        with opened(folder / (spell(name) + ending), "wb") as file:
+            file.write(head.tobytes() + array.tobytes())
 
 
-def test_a_missing_file_and_a_directory_are_explained(tmp_path):
-    for path in (tmp_path / "missing.npz", tmp_path):
-        with pytest.raises(ValueError, match=f"{path} is not a file"):
-            files.read_mnist(path)
+def refused(path, words):
+    """Whether a file is refused in a line that names it and ends with advice."""
+    with pytest.raises(ValueError, match=f"(?s){words}.*Ask a friend$") as caught:
+        files.read_mnist(path, "Ask a friend")
+    return str(path) in str(caught.value)
 
 
-@pytest.mark.parametrize("part", [0, 0.01, 0.5, 0.99])
-def test_a_truncated_file_is_explained(good_file, part):
-    content = good_file.read_bytes()
-    good_file.write_bytes(content[: int(part * len(content))])
-    with pytest.raises(ValueError, match="mnist.npz is not usable: .*delete the file"):
-        files.read_mnist(good_file)
+@pytest.mark.parametrize("save", [np.savez, np.savez_compressed])
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_bytes_decide_and_neither_compression_nor_order(arrays, tmp_path, save, order):
+    copies = {name: np.array(a, order=order) for name, a in arrays.items()}
+    save(tmp_path / "a.npz", **copies)
+    read = files.read_mnist(tmp_path / "a.npz", "")
+    assert same(read, arrays)
+    assert files.is_mnist(read[0][0]) and not files.is_mnist(read[1][0])
 
 
-def test_one_changed_byte_is_found(good_file, arrays):
+@pytest.mark.parametrize("ending", ["", ".gz"])
+@pytest.mark.parametrize("spell", [str, lambda name: name.replace("-idx", ".idx")])
+def test_a_folder_of_idx_files_is_read(arrays, tmp_path, spell, ending):
+    write_idx(tmp_path, arrays, spell, ending)
+    assert same(files.read_mnist(tmp_path, ""), arrays)
+
+
+def test_a_folder_named_as_a_file_is_passed_over(arrays, tmp_path):
+    (tmp_path / files.IDX_FILES[0]).mkdir()  # as Kaggle packs them
+    write_idx(tmp_path, arrays, lambda name: name.replace("-idx", ".idx"))
+    assert same(files.read_mnist(tmp_path, ""), arrays)
+
+
+@pytest.mark.parametrize("ending", ["", ".gz"])
+def test_idx_files_that_are_not_mnist_are_refused(arrays, tmp_path, ending):
+    assert refused(tmp_path, "a folder with train-images-idx3-ubyte .*, got none")
+    write_idx(tmp_path, arrays, ending=ending)
+    path = tmp_path / (files.IDX_FILES[2] + ending)
+    content = path.read_bytes()
+    path.write_bytes(content[:-40])
+    assert refused(path if not ending else tmp_path, "is not usable")
+    path.write_bytes(content + content)
+    assert refused(tmp_path, "it must be 3,152 bytes long, got 3,153 or more")
     arrays["x_test"][2, 14, 14] ^= 1
-    np.savez(good_file, **arrays)
-    with pytest.raises(ValueError, match="mnist.npz: x_test is not MNIST's"):
-        files.read_mnist(good_file)
+    write_idx(tmp_path, arrays, ending=ending)
+    assert refused(tmp_path, "is not MNIST: the bytes of x_test differ")
 
 
-def test_a_byte_changed_on_disk_is_found(good_file):
-    content = bytearray(good_file.read_bytes())
-    content[len(content) // 2] ^= 255
-    good_file.write_bytes(content)
-    with pytest.raises(ValueError, match=str(good_file)):
-        files.read_mnist(good_file)
+def test_other_files_are_refused_with_advice(arrays, tmp_path):
+    path = tmp_path / "a.npz"
+    assert refused(path, "a.npz is not a file. ")
+    wrong = {
+        "x_train is|the bytes of x_train differ": {"x_train": arrays["x_train"] + 1},
+        r"x_train must be uint8 of .*\(6, 784\)": {
+            "x_train": arrays["x_train"].reshape(6, 784)
+        },
+        "y_test must be uint8.*got int64": {"y_test": arrays["y_test"].astype("i8")},
+        "it must hold": {"more": arrays["y_test"]},
+        "allow_pickle=False": {"y_test": np.array([None] * 4)},
+    }
+    for words, change in wrong.items():
+        np.savez(path, **{**arrays, **change})
+        assert refused(path, f"({words}).*use NumPy, as in np.load.*a.npz'.*x_train")
+    for content in (b"", b"<html>not found</html>", path.read_bytes()[:500]):
+        path.write_bytes(content)
+        assert refused(path, "a.npz is not usable: ")
 
 
-def test_a_missing_array_is_explained(good_file, arrays):
-    del arrays["y_test"]
-    np.savez(good_file, **arrays)
-    with pytest.raises(ValueError, match="y_test"):
-        files.read_mnist(good_file)
+@pytest.fixture
+def server(monkeypatch, tmp_path):
+    """A server that sends half of a file at once, and the rest when it may."""
 
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(200)
+            self.send_header("Content-Length", "12")
+            self.end_headers()
+            self.wfile.write(b"first ")
+            server.asked.release()
+            server.goes_on.wait(60)
+            self.wfile.write(b"second")
 
-def test_wrong_shapes_and_dtypes_are_explained(good_file, arrays):
-    np.savez(good_file, **{**arrays, "x_train": arrays["x_train"].reshape(6, 784)})
-    with pytest.raises(ValueError, match=r"x_train must be uint8 of .*\(6, 784\)"):
-        files.read_mnist(good_file)
-    np.savez(good_file, **{**arrays, "y_test": arrays["y_test"].astype("int64")})
-    with pytest.raises(ValueError, match="y_test must be uint8.*got int64"):
-        files.read_mnist(good_file)
-
-
-def test_a_pickled_array_is_refused_and_not_run(good_file, arrays, tmp_path):
-    class Trap:
-        def __reduce__(self):
-            return (open, (str(tmp_path / "ran"), "w"))
-
-    arrays["x_train"] = np.array([Trap()], dtype=object)
-    np.savez(good_file, **arrays)
-    with pytest.raises(ValueError, match="cannot be loaded when allow_pickle=False"):
-        files.read_mnist(good_file)
-    assert not (tmp_path / "ran").exists()
-
-
-def test_files_of_another_kind_are_explained(good_file):
-    good_file.write_text("<html>not found</html>")
-    with pytest.raises(ValueError, match="mnist.npz is not usable: "):
-        files.read_mnist(good_file)
-    with good_file.open("wb") as file:
-        np.save(file, np.zeros(3))
-    with pytest.raises(ValueError, match="mnist.npz is not usable: "):
-        files.read_mnist(good_file)
-    with zipfile.ZipFile(good_file, "w") as archive:
-        archive.writestr("x_train.npy", b"no array")
-    with pytest.raises(ValueError, match="mnist.npz is not usable: "):
-        files.read_mnist(good_file)
-
-
-def test_a_download_is_kept_and_silent(good_file, monkeypatch, capsys, tmp_path):
-    class Quiet(http.server.SimpleHTTPRequestHandler):
         def log_message(self, *arguments):
             pass
 
-    handler = functools.partial(Quiet, directory=tmp_path)
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))
-    address = f"http://127.0.0.1:{server.server_port}/mnist.npz"
-    monkeypatch.setattr(files, "ADDRESSES", ("http://127.0.0.1:9/gone", address))
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        server.asked, server.goes_on = threading.Semaphore(0), threading.Event()
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        address = f"http://127.0.0.1:{server.server_port}/mnist.npz"
+        monkeypatch.setattr(files, "ADDRESSES", ["http://127.0.0.1:9/gone", address])
+        yield server
+        server.shutdown()
+
+
+def test_a_download_from_the_second_address_is_kept_and_silent(server, capsys):
+    server.goes_on.set()
     path = files.download_mnist()
+    assert path.read_bytes() == b"first second"
     assert [*path.parent.iterdir()] == [path]  # and nothing unfinished
-    assert path.is_relative_to(tmp_path / "keras")
-    server.shutdown()
-    server.server_close()
+    files.ADDRESSES.clear()
     assert path == files.download_mnist()  # the second time from the cache
-    files.read_mnist(path)
     assert capsys.readouterr().out == ""
 
 
-def test_no_network_is_an_os_error(monkeypatch, tmp_path):
-    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
-    monkeypatch.setattr(files, "ADDRESSES", ["http://127.0.0.1:9/mnist.npz"])
-    with pytest.raises(OSError, match="refused"):
-        files.download_mnist()
-
-
-@pytest.fixture
-def drawings(monkeypatch, tmp_path):
-    """Count how often the stand-in is drawn; an empty cache."""
-    count = []
-
-    def draw():
-        count.append(1)
-        return original(train_size=30, test_size=20)
-
-    original = stand_in.make_stand_in
-    known = zip(files.ARRAYS, sum(original(30, 20), ()), strict=True)
-    known = {name: (array.shape, "") for name, array in known}
-    monkeypatch.setattr(files, "ARRAYS", known)
-    monkeypatch.setattr(stand_in, "make_stand_in", draw)
-    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
-    return count
-
-
-def same(one, other):
-    pairs = zip(sum(one, ()), sum(other, ()), strict=True)
-    return all(np.array_equal(a, b) for a, b in pairs)
-
-
-def test_the_stand_in_is_drawn_once_and_then_read(drawings, tmp_path):
-    first, second = files.load_stand_in(), files.load_stand_in()
-    assert len(drawings) == 1 and same(first, second)
-    assert len(list((tmp_path / "datasets").iterdir())) == 1  # nothing unfinished
-
-
-def test_a_damaged_cache_is_drawn_anew(drawings, tmp_path):
-    first = files.load_stand_in()
-    (cache,) = (tmp_path / "datasets").iterdir()
-    cache.write_bytes(cache.read_bytes()[:500])
-    assert same(first, files.load_stand_in()) and len(drawings) == 2
-    files.load_stand_in()
-    assert len(drawings) == 2
-
-
-def test_without_a_writable_cache_it_is_drawn_every_time(drawings, monkeypatch):
-    monkeypatch.setenv("KERAS_HOME", "/dev/null")
-    assert same(files.load_stand_in(), files.load_stand_in())
-    assert len(drawings) == 2
-
-
-def test_bytes_decide_and_not_the_archive(good_file, arrays):
-    buffer = io.BytesIO()
-    np.savez_compressed(buffer, **arrays)
-    assert buffer.getvalue() != good_file.read_bytes()
-    good_file.write_bytes(buffer.getvalue())
-    files.read_mnist(good_file)
+@pytest.mark.slow
+@pytest.mark.integration
+def test_nobody_sees_half_a_download_also_of_a_killed_process(server, tmp_path):
+    code = (
+        "import sys; from mnist_lib.digits import files\n"
+        "files.ADDRESSES = sys.argv[1:]; print(files.download_mnist().read_text())"
+    )
+    command = [sys.executable, "-c", code, *files.ADDRESSES]
+    killed, other = (
+        subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(2)
+    )
+    assert server.asked.acquire(timeout=60) and server.asked.acquire(timeout=60)
+    assert not [*tmp_path.rglob("*.npz")]
+    killed.kill()
+    server.goes_on.set()
+    assert killed.communicate()[0] == "" and other.communicate()[0] == "first second\n"
+    assert [path.name for path in (tmp_path / "datasets").iterdir()] == ["mnist.npz"]
