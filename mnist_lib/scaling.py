@@ -10,6 +10,7 @@ Source: TensorFlow's guide *Distributed training with TensorFlow*.
 """
 
 import functools
+import inspect
 import math
 from collections.abc import Callable
 
@@ -39,7 +40,10 @@ def resumable(fit: Callable) -> Callable:
     @functools.wraps(fit)
     def resumable_fit(*arguments, callbacks=(), checkpoint_dir=None, **settings):
         if checkpoint_dir is not None:
-            callbacks = [*callbacks, TrainingCheckpoint(checkpoint_dir)]
+            given = inspect.signature(fit).bind(*arguments, **settings)
+            given.apply_defaults()
+            checkpoint = TrainingCheckpoint(checkpoint_dir, given.arguments)
+            callbacks = [*callbacks, checkpoint]
         return fit(*arguments, callbacks=callbacks, **settings)
 
     return resumable_fit

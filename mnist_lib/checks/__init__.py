@@ -41,7 +41,6 @@ from mnist_lib.checks.models import (
     check_rounded,
     check_rule,
     check_rule_weights,
-    check_same_training,
     check_settings,
     check_shares,
     check_training,

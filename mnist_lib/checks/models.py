@@ -152,12 +152,6 @@ def check_epoch_start(index: int) -> None:
     require(index == 0, "the checkpoint", expected, f"one after {index} examples")
 
 
-def check_same_training(path, saved: dict, own: dict) -> None:
-    for name, value in saved.items():
-        label, got = f"to go on from {path}, {name}", own.get(name)
-        require(value == got, label, value, got)
-
-
 def check_shares(batch_size, replicas: int) -> None:
     """Make sure that every replica has a share of a batch."""
     check_positive_integer("batch_size", batch_size)

@@ -9,12 +9,16 @@ TensorFlow writes each checkpoint under a new name, and the name into the state 
 """
 
 import contextlib
+import functools
+import inspect
 import json
+import math
 import os
 import re
 import shutil
 import tempfile
 from collections.abc import Iterator
+from numbers import Number
 from pathlib import Path, PurePath
 
 import numpy as np
@@ -22,25 +26,21 @@ import tensorflow as tf
 
 from mnist_lib import checks
 from mnist_lib.saving.archives import sha256
-from mnist_lib.training import Callback
+from mnist_lib.training import Callback, rate_at
 
 __all__ = ["TrainingCheckpoint"]
 
 PROGRESS = "progress/.ATTRIBUTES/py_state"  # a PythonState's name in a checkpoint
-WRITTEN = re.compile(
+CHECKPOINT_FILE = re.compile(
     r"(training-\d+)(\.index|\.data-\d+-of-\d+|_temp)|checkpoint\.tmp[0-9a-f]{32}"
 )
-NODES = re.compile(r"\{\{.*?\}\} ?|\[\[.*?\]\] ?| ?\[Op:\w+\]")
+OPERATION_NAME = re.compile(r"\{\{.*?\}\} ?|\[\[.*?\]\] ?| ?\[Op:\w+\]")
 NOT_WRITTEN = (
     "no checkpoint could be written to {}: {}. What was saved there before is whole: "
     "once there is room and permission, the same call goes on from it"
 )
-NOT_USABLE = "the checkpoint {0} is not usable: {1}. Delete {0}.* to go on from {2}"
-NO_STATE = (
-    "the file {0}, which names the newest checkpoint, is missing or damaged. To go on "
-    'from {1}, let it hold this line: model_checkpoint_path: "{1}"'
-)
-NOT_A_STATE = "the file {} names no checkpoint. Delete it to begin a new training"
+DAMAGED = "the checkpoint {0} is not usable: {1}. Delete {0}.* to go on from {2}"
+NO_STATE = "the file {}, which names the newest checkpoint, is missing or damaged. {}"
 
 
 class TrainingCheckpoint(Callback, tf.train.experimental.PythonState):
@@ -48,7 +48,15 @@ class TrainingCheckpoint(Callback, tf.train.experimental.PythonState):
 
     A callback of ``fit``. It saves after every epoch, and within an epoch after every
     100th batch, and keeps the two newest checkpoints. Where it finds one, it brings all
-    parts of the training to that state at once.
+    parts of the training to that state at once, and prints from where it goes on, also
+    with ``verbose=0``.
+
+    The checkpoint of another training is refused. It is the same training if it has the
+    same data in the same order, layers, activations, loss function, update rule and
+    distortion, with the same numbers and seeds (TensorFlow's is one), and the same
+    learning rates in the steps taken. A function counts by its name. More epochs are
+    no other training, nor are other weights at the start: without a seed, they are
+    others in each run.
 
     The slot variables of the rule must be attributes of it, each a ``tf.Variable`` or a
     list of them. What a distortion draws must come from its attribute ``random``, a
@@ -56,16 +64,20 @@ class TrainingCheckpoint(Callback, tf.train.experimental.PythonState):
 
     Args:
         folder: Where the checkpoints are.
+        settings: Arguments of ``fit`` by name; ``epochs``, ``learning_rate`` and
+            ``loss`` are used. ``fit(…, checkpoint_dir=folder)`` gives its own.
 
     Raises:
+        TypeError, ValueError: ``folder`` is not a path, or one of a pattern.
         ValueError: The newest checkpoint is damaged, or of another training.
         OSError: The folder cannot be written to.
 
     Source: TensorFlow's guide *Training checkpoints*.
     """
 
-    def __init__(self, folder: str | os.PathLike):
-        self.folder = Path(folder).expanduser()
+    def __init__(self, folder: str | os.PathLike, settings: dict | None = None):
+        self.folder, self.settings = checkpoint_folder(folder), settings or {}
+        self.rates = []
 
     def on_train_begin(self, model, generator, history, update, distort) -> None:
         """Bring the training to the state of the newest checkpoint, if there is one."""
@@ -73,10 +85,10 @@ class TrainingCheckpoint(Callback, tf.train.experimental.PythonState):
         self.random = random_of(distort)
         strategy = getattr(model.weights[0], "distribute_strategy", None)
         self.writes = strategy is None or strategy.extended.should_checkpoint
-        self.fingerprint = fingerprint(model, generator, update, distort)
+        parts = model, update, distort, self.settings.get("loss")
+        self.description = describe_training(generator, *parts)
         parts = {"weights": list(model.weights), "rule": slot_variables(update)}
         checkpoint = tf.train.Checkpoint(**parts, progress=self)
-        check_folder_name(self.folder)
         if self.writes:
             make_writable(self.folder)
         self.restore(checkpoint)
@@ -105,12 +117,9 @@ class TrainingCheckpoint(Callback, tf.train.experimental.PythonState):
         """
         if not self.writes:
             return
-        errors = OSError, tf.errors.OpError
         try:
             self.manager.save()
-        except errors as error:
-            with contextlib.suppress(*errors, ValueError):  # the disk is at fault
-                remove_unfinished(self.folder)
+        except (OSError, tf.errors.OpError) as error:
             told = NOT_WRITTEN.format(self.folder, reason_of(error))
             raise OSError(told) from error
 
@@ -118,14 +127,38 @@ class TrainingCheckpoint(Callback, tf.train.experimental.PythonState):
         """Bring all parts of the training to the state of the newest checkpoint."""
         for path in saved_checkpoints(self.folder)[-1:]:
             progress = read_progress(path)
-            checks.check_same_training(path, progress["fingerprint"], self.fingerprint)
+            self.check_same_training(path, progress)
             with translate_errors(path):
                 checkpoint.restore(path.as_posix()).assert_consumed()
+            epoch, batch = divmod(len(self.history.batch_losses), len(self.generator))
+            if epoch < self.settings.get("epochs", math.inf):
+                print(f"Going on from epoch {epoch}, batch {batch} of {path}")
+            else:
+                print(f"The training is already complete: {path} has {epoch} epochs")
+
+    def check_same_training(self, path: Path, progress: dict) -> None:
+        """Refuse a checkpoint whose steps are not those of this training."""
+        saved, own = dict(progress["description"]), dict(self.description)
+        rate = self.settings.get("learning_rate")
+        for step, saved_rate in enumerate(progress["rates"] if rate else []):
+            if not math.isclose(saved_rate, rate_at(rate, step), rel_tol=1e-6):
+                name = f"the learning rate of step {step}"
+                saved[name], own[name] = saved_rate, rate_at(rate, step)
+                break
+        advice = f"Use another folder, or delete {path.parent} to begin anew"
+        for name in {**saved, **own}:
+            value, got = saved.get(name), own.get(name)
+            label, got_and_advice = f"to go on from {path}, {name}", f"{got}. {advice}"
+            checks.require(value == got, label, value, got_and_advice)
 
     def serialize(self) -> str:
         """Return what is in no ``tf.Variable``, as JSON."""
+        rate, steps = self.settings.get("learning_rate"), len(self.history.batch_losses)
+        if rate is not None:
+            self.rates += [rate_at(rate, i) for i in range(len(self.rates), steps)]
         progress = {
-            "fingerprint": self.fingerprint,
+            "description": self.description,
+            "rates": self.rates,
             "index": self.generator.index,
             "order": self.generator.order,
             "generator": state_of(self.generator.random),
@@ -142,16 +175,29 @@ class TrainingCheckpoint(Callback, tf.train.experimental.PythonState):
         self.generator.go_to(progress["index"], order, state)
         if self.random is not None:
             self.random.bit_generator.state = progress["distortion"]
+        self.rates = progress["rates"]
         for name, values in vars(self.history).items():
             values[:] = progress["history"][name]
 
 
-def check_folder_name(folder: PurePath) -> None:
+# Folders and files
+
+
+def checkpoint_folder(folder: str | os.PathLike) -> Path:
+    """Return ``checkpoint_dir`` as a path that TensorFlow can use."""
+    is_path = isinstance(folder, str | os.PathLike)
+    checks.require(is_path, "checkpoint_dir", "a path", repr(folder), TypeError)
+    path = Path(folder).expanduser()
+    check_no_pattern(path)
+    return path
+
+
+def check_no_pattern(folder: PurePath) -> None:
     """Refuse a name that TensorFlow would take for a pattern, and find nothing."""
     expected = "a path without any of *, ?, [ and \\, which stand for other names"
     # Windows has a backslash between folders, for which as_posix has a slash.
-    plain = not set("*?[\\") & set(folder.as_posix())
-    checks.require(plain, "checkpoint_dir", expected, str(folder))
+    plain = not set("*?[\\\0") & set(folder.as_posix())
+    checks.require(plain, "checkpoint_dir", expected, repr(str(folder)))
 
 
 def make_writable(folder: Path) -> None:
@@ -165,7 +211,9 @@ def make_writable(folder: Path) -> None:
             folder.mkdir(parents=True, exist_ok=True)
         tempfile.TemporaryFile(dir=folder).close()
     except OSError as error:
-        raise OSError(NOT_WRITTEN.format(folder, error.strerror)) from error
+        got = f"{folder}: {error.strerror}"
+        expected = "a folder that can be written to"
+        checks.require(False, "checkpoint_dir", expected, got, OSError)
 
 
 def saved_checkpoints(folder: Path) -> list[Path]:
@@ -174,7 +222,7 @@ def saved_checkpoints(folder: Path) -> list[Path]:
     A checkpoint whose index has been deleted does not count.
 
     Raises:
-        ValueError: There are checkpoints, but the state file does not name them.
+        ValueError: The state file is damaged, or does not name what is there.
     """
     state_file, state = folder / "checkpoint", None
     with contextlib.suppress(ValueError):  # it holds something else
@@ -183,17 +231,22 @@ def saved_checkpoints(folder: Path) -> list[Path]:
     names = dict.fromkeys(PurePath(path).name for path in named or [])
     written = written_checkpoints(folder)
     saved = [folder / name for name in names if name in written]
-    if state_file.exists() and state is None and not written:
-        raise ValueError(NOT_A_STATE.format(state_file))
     # The first one may have been killed before there was a state file.
-    if not saved and written and (state_file.exists() or written != ["training-1"]):
-        raise ValueError(NO_STATE.format(state_file, written[-1]))
+    unnamed = [] if state_file.exists() else ["training-1"]
+    damaged = state is None and state_file.exists()
+    if not saved and (damaged or written not in ([], unnamed)):
+        way_on = "Delete it to begin anew"
+        if written:
+            line = f'model_checkpoint_path: "{written[-1]}"'
+            way_on = f"To go on from {written[-1]}, let it hold this line: {line}"
+        raise ValueError(NO_STATE.format(state_file, way_on))
     return saved
 
 
 def written_checkpoints(folder: Path) -> list[str]:
     """Return the names of all checkpoints that have an index, by their numbers."""
-    files = map(WRITTEN.fullmatch, os.listdir(folder) if folder.is_dir() else [])
+    found = os.listdir(folder) if folder.is_dir() else []
+    files = map(CHECKPOINT_FILE.fullmatch, found)
     names = [file[1] for file in files if file and file[2] == ".index"]
     return sorted(names, key=lambda name: int(name.rpartition("-")[2]))
 
@@ -202,7 +255,7 @@ def remove_unfinished(folder: Path) -> None:
     """Remove what killed programs have left of checkpoints that are not saved."""
     saved = [path.name for path in saved_checkpoints(folder)]
     for path in list(folder.iterdir()):
-        parts = WRITTEN.fullmatch(path.name)
+        parts = CHECKPOINT_FILE.fullmatch(path.name)
         if not parts or (parts[1] in saved and parts[2] != "_temp"):
             continue
         if path.is_dir():
@@ -212,8 +265,8 @@ def remove_unfinished(folder: Path) -> None:
 
 
 def reason_of(error: Exception) -> str:
-    """Return an error's first line, without TensorFlow's names for its nodes."""
-    return NODES.sub("", str(error).partition("\n")[0])
+    """Return an error's first line, without TensorFlow's names of operations."""
+    return OPERATION_NAME.sub("", str(error).partition("\n")[0])
 
 
 @contextlib.contextmanager
@@ -228,7 +281,7 @@ def translate_errors(path: Path) -> Iterator[None]:
     except Exception as error:  # a damaged one fails in a dozen ways
         others = [saved for saved in saved_checkpoints(path.parent) if saved != path]
         before = others[-1].name if others else "the start"
-        raise ValueError(NOT_USABLE.format(path, reason_of(error), before)) from error
+        raise ValueError(DAMAGED.format(path, reason_of(error), before)) from error
 
 
 def read_progress(path: Path) -> dict:
@@ -245,6 +298,9 @@ def read_progress(path: Path) -> dict:
         return json.loads({name: reader.get_tensor(name) for name in names}[PROGRESS])
 
 
+# What makes a training
+
+
 def random_of(distort) -> np.random.Generator | None:
     """Return what a distortion draws its random numbers from, if it draws any."""
     random = getattr(distort, "random", None)
@@ -259,6 +315,19 @@ def state_of(random) -> dict | None:
     return random and random.bit_generator.state
 
 
+def seed_of(random) -> int | None:
+    """Return the seed of a ``numpy.random.Generator``, or None if it has none."""
+    # Without a seed, NumPy makes one of 128 bits.
+    entropy = random and random.bit_generator.seed_seq.entropy
+    return int(entropy) if isinstance(entropy, Number) and entropy < 2**64 else None
+
+
+def seed_of_tensorflow() -> int | None:
+    """Return the number given to ``tf.random.set_seed``, or None without one."""
+    seed, _ = tf.compat.v1.get_seed(0)
+    return None if seed == 87654321 else seed  # what it takes without one
+
+
 def slot_variables(rule) -> dict:
     """Return a rule's attributes that are variables, but not the model's weights."""
     attributes = dict(getattr(rule, "__dict__", {}), weights=None)
@@ -267,13 +336,52 @@ def slot_variables(rule) -> dict:
     return {name: attributes[name] for name in variables}
 
 
-def fingerprint(model, generator, rule, distort) -> dict:
+def describe(part) -> str:
+    """Return a part's name with the numbers, functions and layers that it holds."""
+    if isinstance(part, functools.partial):
+        return f"{describe(part.func)}{part.args}{part.keywords}"
+    if isinstance(part, list):
+        return f"[{', '.join(map(describe, part))}]"
+    name = getattr(part, "__name__", type(part).__name__).removesuffix("_v2")
+    held = getattr(part, "__dict__", {})
+    if inspect.isfunction(part):
+        own = not hasattr(part, "__wrapped__")  # TensorFlow's are wrapped
+        held = inspect.getclosurevars(part).nonlocals if own else {}
+    if name == "<lambda>":  # what it calls has to do for a name
+        constants = filter(is_number, part.__code__.co_consts)
+        name = " ".join(["lambda", *part.__code__.co_names, *map(str, constants)])
+    held = {k: v for k, v in held.items() if not k.startswith("_")}
+    told = [f"{k}={v}" for k, v in held.items() if is_number(v)]
+    told += [f"{k}={describe(v)}" for k, v in held.items() if does_something(v)]
+    return f"{name}({', '.join(told)})" if told else name
+
+
+def is_number(value) -> bool:
+    """Tell whether it is a number, or True or False."""
+    return isinstance(value, Number)
+
+
+def does_something(value) -> bool:
+    """Tell whether it is a function, a layer, or a list of them."""
+    if isinstance(value, list):
+        return len(value) > 0 and all(map(does_something, value))
+    layer = callable(value) and hasattr(value, "weights")
+    return layer or inspect.isroutine(value) or isinstance(value, functools.partial)
+
+
+def describe_training(generator, model, rule, distort, loss) -> dict:
     """Return what has to be the same for a training to go on, ready for JSON."""
-    kind = {"the weights' shapes": [list(weight.shape) for weight in model.weights]}
-    for name, part in {"the rule": rule, "the distortion": distort}.items():
-        attributes = getattr(part, "__dict__", {}).items()
-        numbers = {k: v for k, v in attributes if isinstance(v, int | float)}
-        kind[name] = [getattr(part, "__name__", type(part).__name__), numbers]
-    kind["batch_size"], kind["shuffle"] = generator.batch_size, bool(generator.shuffle)
-    kind["the data's digest"] = sha256(generator.images, generator.labels)
-    return kind
+    layers = getattr(model, "layers", [model])
+    return {
+        "the weights' shapes": [list(weight.shape) for weight in model.weights],
+        **{f"layer {i}": describe(layer) for i, layer in enumerate(layers)},
+        "the loss function": describe(loss),
+        "the rule": describe(rule),
+        "the distortion": describe(distort),
+        "the distortion's seed": seed_of(random_of(distort)),
+        "batch_size": generator.batch_size,
+        "shuffle": bool(generator.shuffle),
+        "seed": seed_of(generator.random),
+        "TensorFlow's seed": seed_of_tensorflow(),
+        "the data's digest": sha256(generator.images, generator.labels),
+    }

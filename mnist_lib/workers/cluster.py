@@ -16,7 +16,11 @@ import tensorflow as tf
 
 from mnist_lib.checks import require
 from mnist_lib.saving.archives import sha256
-from mnist_lib.saving.checkpoints import saved_checkpoints
+from mnist_lib.saving.checkpoints import (
+    checkpoint_folder,
+    describe,
+    saved_checkpoints,
+)
 from mnist_lib.training import rate_at
 from mnist_lib.workers.addresses import find_cluster, is_listening, split_address
 
@@ -65,7 +69,7 @@ def facts_of_training(images, labels, sizes, settings) -> dict[str, str]:
     rates = [rate_at(settings.get("learning_rate", 1e-3), int(i)) for i in steps]
     order = bool(settings.get("shuffle")), str(settings.get("seed"))
     folder = settings.get("checkpoint_dir")
-    saved = saved_checkpoints(Path(folder).expanduser())[-1:] if folder else []
+    saved = saved_checkpoints(checkpoint_folder(folder))[-1:] if folder else []
     # An index holds the checksums of all that is saved.
     indexes = [path.with_name(f"{path.name}.index").read_bytes() for path in saved]
     return {
@@ -73,6 +77,7 @@ def facts_of_training(images, labels, sizes, settings) -> dict[str, str]:
         "TensorFlow's version": tf.__version__,
         "the images and labels": sha256(np.asarray(images), np.asarray(labels)),
         "the settings": f"{[*map(int, sizes)]} {rates} {order}",
+        "the loss function": describe(settings.get("loss")),
         "the distortion's seed": str(drawn_from and drawn_from.state),
         "the checkpoint": f"{folder is None} {indexes}",
     }
@@ -100,8 +105,7 @@ def check_agreement(strategy: tf.distribute.Strategy, facts: dict[str, str]) -> 
 
 def fact_of_rule(rule) -> dict[str, str]:
     """Return an update rule's name and numbers, a fact like the others."""
-    numbers = {k: v for k, v in getattr(rule, "__dict__", {}).items() if np.isscalar(v)}
-    return {"the rule": f"{getattr(rule, '__name__', type(rule).__name__)} {numbers}"}
+    return {"the rule": describe(rule)}
 
 
 def translate_error(error: tf.errors.OpError) -> Exception:

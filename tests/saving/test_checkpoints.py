@@ -1,4 +1,5 @@
 import contextlib
+import functools
 import multiprocessing
 import os
 import random as dice
@@ -26,7 +27,8 @@ from mnist_lib import (
     update_weights,
 )
 from mnist_lib.saving.checkpoints import (
-    check_folder_name,
+    check_no_pattern,
+    describe,
     read_progress,
     saved_checkpoints,
 )
@@ -34,10 +36,10 @@ from mnist_lib.saving.checkpoints import (
 DATA, INDEX = ".data-00000-of-00001", ".index"
 
 
-def make_model(inputs=6, hidden=5):
+def make_model(inputs=6, activation=tf.nn.tanh):
     start = tf.keras.initializers.HeNormal
-    layers = [NaiveDense(inputs, hidden, tf.nn.tanh, start(1))]
-    return NaiveSequential([*layers, NaiveDense(hidden, 3, tf.nn.softmax, start(2))])
+    layers = [NaiveDense(inputs, 5, activation, start(1))]
+    return NaiveSequential([*layers, NaiveDense(5, 3, tf.nn.softmax, start(2))])
 
 
 def make_data(count, inputs=6):
@@ -84,7 +86,8 @@ class StepsUntil:
 def train(folder=None, last=float("inf"), rule=None, distort=None, **settings):
     """Train a new model, for at most so many steps; return its weights and history."""
     inputs = settings.pop("inputs", 6)
-    model, data = make_model(inputs), make_data(settings.pop("count", 130), inputs)
+    model = make_model(inputs, settings.pop("activation", tf.nn.tanh))
+    data = make_data(settings.pop("count", 130), inputs)
     given = {"epochs": 3, "batch_size": 1, "learning_rate": 0.05, "verbose": 0}
     given["update"] = rule(model.weights) if rule else update_weights
     given["distort"] = distort and distort()
@@ -139,11 +142,14 @@ ALL_SETTINGS = {
 }  # fmt: skip
 
 
-def test_a_run_that_is_stopped_often_ends_like_one_that_is_not(tmp_path):
+def test_a_run_that_is_stopped_often_ends_like_one_that_is_not(tmp_path, capsys):
     # Before the first save, right after one, in mid-epoch, at an epoch's end, twice.
     for last in (50, 99, 117, 29, 131):
         assert train(tmp_path, last, **ALL_SETTINGS) is None
+    capsys.readouterr()
     model = train(tmp_path, **ALL_SETTINGS)
+    told = f"Going on from epoch 1, batch 100 of {tmp_path}/training-3\n"
+    assert capsys.readouterr().out == told
     assert same(model, train(**ALL_SETTINGS))
     assert len(model[1].batch_losses) == 390 and len(model[1].epoch_losses) == 3
     assert is_tidy(tmp_path)
@@ -169,7 +175,8 @@ def test_a_finished_run_returns_at_once(tmp_path, run, capsys):
     model, before = run(tmp_path, count=30), names(tmp_path)
     again = run(tmp_path, count=30, verbose=1)
     assert same(again, model) and names(tmp_path) == before
-    assert capsys.readouterr().out == ""
+    told = f"The training is already complete: {tmp_path}/training-3 has 3 epochs\n"
+    assert capsys.readouterr().out == told
     assert len(run(tmp_path, count=30, epochs=1)[1].epoch_losses) == 3
 
 
@@ -237,17 +244,29 @@ def test_what_a_distortion_draws_from_matters_only_to_checkpoints(tmp_path):
         train(tmp_path, distort=Plain, count=5)
 
 
+def longer_schedule(step):
+    return 0.05 if step < 20 else 0.01
+
+
 CHANGES = [
     ({"inputs": 7}, r"the weights' shapes must be \[\[6, 5\].*got \[\[7, 5\]"),
-    ({"rule": Adam}, "the rule must be .'Momentum', .*, got .'Adam', "),
+    ({"activation": tf.nn.relu}, "layer 0 must be .*=tanh.*, got .*=relu"),
+    ({"activation": lambda x: tf.nn.tanh(2 * x)}, "layer 0 must be .*, got .*tanh 2"),
+    ({"rule": Adam}, r"the rule must be Momentum\(momentum=0.9.*, got Adam\("),
     (
         {"rule": lambda weights: Momentum(weights, 0.5)},
-        "the rule must be .*'momentum': 0.9.*, got .*'momentum': 0.5",
+        "the rule must be .*momentum=0.9.*, got .*momentum=0.5",
     ),
-    ({"distort": Noise}, "the distortion must be .'NoneType', {}., got"),
+    ({"distort": Noise}, "the distortion must be NoneType, got Noise"),
     ({"batch_size": 2}, "batch_size must be 1, got 2"),
     ({"shuffle": True}, "shuffle must be False, got True"),
+    ({"seed": 3}, "seed must be None, got 3"),
     ({"count": 19}, "the data's digest must be [0-9a-f]{64}, got [0-9a-f]{64}"),
+    ({"learning_rate": 0.5}, "the learning rate of step 0 must be 0.05, got 0.5"),
+    (
+        {"learning_rate": lambda step: 0.05 - step / 1000},
+        "the learning rate of step 1 must be 0.05, got 0.049",
+    ),
 ]
 
 
@@ -256,10 +275,32 @@ def test_the_checkpoint_of_another_training_is_refused(tmp_path):
     train(tmp_path, **settings)
     before = {path: path.read_bytes() for path in tmp_path.iterdir()}
     for change, words in CHANGES:
-        words = f"to go on from {tmp_path}/training-1, {words}"
+        words = f"to go on from {tmp_path}/training-1, {words}.*. Use another folder"
         with pytest.raises(ValueError, match=words):
             train(tmp_path, **{**settings, **change})
         assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before
+    tf.random.set_seed(8)
+    with pytest.raises(ValueError, match="TensorFlow's seed must be 7, got 8"):
+        train(tmp_path, **settings)
+
+
+def test_a_longer_schedule_may_begin_as_the_shorter_one(tmp_path):
+    settings = {"count": 20, "epochs": 2, "learning_rate": longer_schedule}
+    train(tmp_path, count=20, epochs=1)
+    assert same(train(tmp_path, **settings), train(**settings))
+
+
+def loss_with(share):
+    return lambda labels, predictions: share * np.e
+
+
+def test_a_part_is_described_by_what_it_does():
+    parts = [tf.nn.relu, tf.nn.tanh, functools.partial(tf.nn.leaky_relu, alpha=0.1)]
+    parts += [lambda x: x + 1, lambda x: x + 2, lambda x: tf.nn.relu(x)]
+    parts += [loss_with(0.1), loss_with(0.2), Distortion(), Distortion(shift=2)]
+    assert len({*map(describe, parts)}) == len(parts)
+    assert describe(loss_with(0.1)) == describe(loss_with(0.1))
+    assert describe(Distortion(seed=1)) == describe(Distortion())
 
 
 def test_a_rule_of_the_same_name_that_remembers_more_is_refused(tmp_path):
@@ -320,7 +361,7 @@ def test_a_name_that_tensorflow_takes_for_a_pattern_is_refused(tmp_path):
         with pytest.raises(ValueError, match="must be a path without any"):
             train(tmp_path / name, distort=NoEpoch)
     assert names(tmp_path) == []
-    check_folder_name(PureWindowsPath(r"C:\Users\ada\saves"))
+    check_no_pattern(PureWindowsPath(r"C:\Users\ada\saves"))
 
 
 def test_what_a_killed_write_left_is_removed_by_the_next_run(tmp_path):
@@ -353,8 +394,9 @@ def files_of_at_most(size):
 
 
 @pytest.mark.parametrize("size", [100, 1000])
-def test_a_failed_write_is_explained_and_leaves_the_old_ones(tmp_path, size):
-    # 100 bytes are too few for the state file, 1000 for the checkpoint.
+def test_a_failed_write_is_explained_and_leaves_the_old_ones(tmp_path, size, capsys):
+    # 100 bytes are too few for the state file, 1000 for the checkpoint. Capsys keeps
+    # what is printed in memory.
     train(tmp_path, **SHORT)
     before = {path: path.read_bytes() for path in tmp_path.iterdir()}
     with files_of_at_most(size), pytest.raises(OSError) as caught:
@@ -363,7 +405,7 @@ def test_a_failed_write_is_explained_and_leaves_the_old_ones(tmp_path, size):
     text = str(caught.value)
     assert text.startswith(start) and text.endswith(end) and "File too large" in text
     assert "{{" not in text and "[Op:" not in text and "\n" not in text
-    assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before
+    assert {path: path.read_bytes() for path in before} == before
     longer = {**SHORT, "epochs": 3}
     assert same(train(tmp_path, **longer), train(**longer))
     assert names(tmp_path) == files_of(2, 3)
@@ -448,7 +490,7 @@ def test_without_the_state_file_no_training_begins_anew(tmp_path, damage):
 
 def test_a_file_that_is_no_state_file_is_not_overwritten(tmp_path):
     (tmp_path / "checkpoint").write_text("mine")
-    with pytest.raises(ValueError, match="checkpoint names no checkpoint. Delete it"):
+    with pytest.raises(ValueError, match="missing or damaged. Delete it to begin"):
         train(tmp_path, distort=NoEpoch)
     assert (tmp_path / "checkpoint").read_text() == "mine"
 
@@ -467,7 +509,7 @@ def test_a_distortion_may_draw_from_any_bit_generator(tmp_path, kind):
 def test_a_file_in_the_place_of_the_folder_is_found_before_training(tmp_path):
     (tmp_path / "file").write_text("mine")
     for run in (train, compiled):
-        with pytest.raises(OSError, match=f"{tmp_path}/file: Not a directory"):
+        with pytest.raises(OSError, match="can be written to, got .*/file: Not a dir"):
             run(tmp_path / "file", distort=NoEpoch)
 
 
