@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 import tensorflow as tf
 
 from mnist_lib import checks
+from mnist_lib.gradient_tape import average_loss
 from mnist_lib.training import Callback, History, fit, one_training_step, update_weights
 
 __all__ = ["fit_compiled"]
@@ -118,6 +119,7 @@ def fit_compiled(
     distort: Callable | None = None,
     jit_compile: bool = True,
     callbacks: Sequence[Callback] = (),
+    loss: Callable = average_loss,
 ) -> History:
     """Train the model as ``fit`` does, each epoch as one compiled program.
 
@@ -139,6 +141,7 @@ def fit_compiled(
         distort: Function that returns a changed copy of all images, for each epoch.
         jit_compile: Let XLA turn the graph into machine code.
         callbacks: Objects as for ``fit``, told of batches when an epoch is over.
+        loss: Function as for ``fit``.
 
     Returns:
         ``History`` with every batch's loss and each epoch's figures.
@@ -149,6 +152,5 @@ def fit_compiled(
     settings = batch_size, learning_rate, shuffle, seed
     measured = validation_data, metric, verbose
     epoch = {"run_epoch": CompiledEpoch(jit_compile), "callbacks": callbacks}
-    return fit(
-        model, images, labels, epochs, *settings, *measured, update, distort, **epoch
-    )
+    epoch |= {"update": update, "distort": distort, "loss": loss}
+    return fit(model, images, labels, epochs, *settings, *measured, **epoch)

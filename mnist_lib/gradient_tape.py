@@ -47,17 +47,20 @@ def average_loss(labels, predictions) -> tf.Tensor:
     return tf.reduce_mean(losses)
 
 
-def loss_and_gradients(model, images, labels) -> tuple[tf.Tensor, list[tf.Tensor]]:
-    """Compute the average loss and its gradient for each of the model's weights.
+def loss_and_gradients(
+    model, images, labels, loss: Callable = average_loss
+) -> tuple[tf.Tensor, list[tf.Tensor]]:
+    """Compute the loss of a batch and its gradient for each of the model's weights.
 
     Args:
         model: Callable with a list ``weights``, such as ``NaiveSequential``.
         images: Vectors of shape (n, width of the first layer), float32.
-        labels: Integers of shape (n,).
+        labels: Integers of shape (n,), or the targets that ``loss`` takes.
+        loss: Function of (labels, predictions) that returns a scalar tensor.
 
     Returns:
-        The loss, a scalar in nats, and a list of gradients, each with the shape
-        and dtype of its weight, in nats per unit of the weight.
+        The loss, a scalar, in nats for ``average_loss``, and a list of gradients, each
+        with the shape and dtype of its weight, in units of the loss per unit of weight.
 
     Raises:
         ValueError: The model has no weights, or shapes or lengths do not fit.
@@ -69,8 +72,8 @@ def loss_and_gradients(model, images, labels) -> tuple[tf.Tensor, list[tf.Tensor
     checks.check_same_length(images, labels)
     with tf.GradientTape() as tape:
         predictions = model(images)
-        loss = average_loss(labels, predictions)
-    return loss, tape.gradient(loss, model.weights)
+        value = loss(labels, predictions)
+    return value, tape.gradient(value, model.weights)
 
 
 def in_float64(model) -> Callable:

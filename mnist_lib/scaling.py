@@ -17,7 +17,7 @@ from collections.abc import Callable
 import tensorflow as tf
 
 from mnist_lib import checks, compiling, training
-from mnist_lib.gradient_tape import loss_and_gradients
+from mnist_lib.gradient_tape import average_loss, loss_and_gradients
 from mnist_lib.saving.checkpoints import TrainingCheckpoint
 from mnist_lib.training import History, update_weights
 from mnist_lib.workers import cluster
@@ -53,14 +53,17 @@ fit = resumable(training.fit)
 fit_compiled = resumable(compiling.fit_compiled)
 
 
-def gradients_of_share(strategy, model, images_batch, labels_batch) -> tf.Tensor:
+def gradients_of_share(
+    strategy, model, images_batch, labels_batch, loss: Callable = average_loss
+) -> tf.Tensor:
     """Compute what a replica's share of a batch adds to the gradients and the loss.
 
     Args:
         strategy: It says which replica this is, of how many.
         model: Callable with a list ``weights``.
         images_batch: The whole batch, of shape (n, width of the first layer).
-        labels_batch: Integers of shape (n,).
+        labels_batch: Integers of shape (n,), or the targets that ``loss`` takes.
+        loss: Function of (labels, predictions): a mean over examples.
 
     Returns:
         All gradients one after another, and the loss, in one vector: their mean over
@@ -72,9 +75,9 @@ def gradients_of_share(strategy, model, images_batch, labels_batch) -> tf.Tensor
     # As a mask, not as a slice: TensorFlow would find out that a slice is empty.
     own = (tf.range(total) >= start) & (tf.range(total) < end)
     images, labels = (tf.boolean_mask(x, own) for x in (images_batch, labels_batch))
-    loss, gradients = loss_and_gradients(model, images, labels)
-    parts = [tf.reshape(part, [-1]) for part in (*gradients, loss)]
-    share = tf.cast((end - start) / total, loss.dtype)
+    value, gradients = loss_and_gradients(model, images, labels, loss)
+    parts = [tf.reshape(part, [-1]) for part in (*gradients, value)]
+    share = tf.cast((end - start) / total, value.dtype)
     return tf.math.multiply_no_nan(tf.concat(parts, axis=0), share)
 
 
@@ -85,23 +88,25 @@ def distributed_step(strategy: tf.distribute.Strategy) -> Callable:
         strategy: It says which devices there are, and adds up what they compute.
 
     Returns:
-        Function of model, images_batch, labels_batch, learning_rate and update. The
-        batch is the whole one, the same on all workers. It returns the batch's loss.
+        Function of model, images_batch, labels_batch, learning_rate, update and loss.
+        The batch is the whole one, the same on all workers. It returns the batch's
+        loss, which has to be a mean over examples.
     """
 
     @tf.function
-    def step(model, images_batch, labels_batch, learning_rate, update):
-        batch, shapes = (images_batch, labels_batch), [w.shape for w in model.weights]
+    def step(model, images_batch, labels_batch, learning_rate, update, loss):
+        batch = strategy, model, images_batch, labels_batch, loss
+        shapes = [weight.shape for weight in model.weights]
         with strategy.scope():
-            shares = strategy.run(lambda: gradients_of_share(strategy, model, *batch))
+            shares = strategy.run(gradients_of_share, batch)
             summed = strategy.reduce("SUM", shares, axis=None)
-            *parts, loss = tf.split(summed, [*map(math.prod, shapes), 1])
+            *parts, value = tf.split(summed, [*map(math.prod, shapes), 1])
             gradients = [tf.reshape(*pair) for pair in zip(parts, shapes, strict=True)]
             update(gradients, model.weights, learning_rate)
-        return loss[0]
+        return value[0]
 
-    return lambda model, images, labels, rate, update: step(
-        model, images, labels, tf.constant(rate), update
+    return lambda model, images, labels, rate, update, loss=average_loss: step(
+        model, images, labels, tf.constant(rate), update, loss
     )
 
 

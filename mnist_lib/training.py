@@ -7,6 +7,7 @@ Source: F. Chollet, *Deep Learning with Python*, 2nd edition, sections 2.5.2 and
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 import keras
 import numpy as np
@@ -46,22 +47,24 @@ def one_training_step(
     labels_batch,
     learning_rate: float = 1e-3,
     update: Callable = update_weights,
+    loss: Callable = average_loss,
 ) -> tf.Tensor:
     """Take one step of gradient descent on one batch.
 
     Args:
         model: Callable with a list ``weights``; they are changed in place.
         images_batch: Vectors of shape (n, width of the first layer), float32.
-        labels_batch: Integers of shape (n,).
+        labels_batch: Integers of shape (n,), or the targets that ``loss`` takes.
         learning_rate: Positive number, the length of the step.
         update: Rule that is called as ``update_weights`` is.
+        loss: Function of (labels, predictions) that returns a scalar tensor.
 
     Returns:
-        The batch's average loss before the step, a scalar tensor in nats.
+        The batch's loss before the step, a scalar tensor, in nats by default.
     """
-    loss, gradients = loss_and_gradients(model, images_batch, labels_batch)
+    value, gradients = loss_and_gradients(model, images_batch, labels_batch, loss)
     update(gradients, model.weights, learning_rate)
-    return loss
+    return value
 
 
 @dataclass
@@ -88,13 +91,15 @@ class History:
         sizes = self.batch_sizes[-num_batches:]
         self.epoch_losses.append(float(np.average(losses, weights=sizes)))
 
-    def add_validation(self, model, validation_data, metric, verbose) -> None:
+    def add_validation(
+        self, model, validation_data, metric, verbose, loss=average_loss
+    ) -> None:
         """Measure the loss and the metric on validation data, and print them."""
         if validation_data is None:
             return
         images, labels = validation_data
         predictions = model(images)
-        self.validation_losses.append(float(average_loss(labels, predictions)))
+        self.validation_losses.append(float(loss(labels, predictions)))
         line = f"validation loss: {self.validation_losses[-1]:.2f}"
         if metric is not None:
             self.validation_metrics.append(float(metric(labels, predictions)))
@@ -199,6 +204,7 @@ def fit(
     step: Callable = one_training_step,
     run_epoch: Callable = run_steps,
     callbacks: Sequence[Callback] = (),
+    loss: Callable = average_loss,
 ) -> History:
     """Train the model by stochastic gradient descent.
 
@@ -221,6 +227,8 @@ def fit(
         run_epoch: Takes the steps of an epoch; it is called as ``run_steps`` is, and
             gives their losses in order.
         callbacks: Objects with the methods of ``Callback``, told as it goes on.
+        loss: Function of (labels, predictions) that returns a scalar tensor, for the
+            steps and for the validation data.
 
     Returns:
         ``History`` with every batch's loss and each epoch's figures.
@@ -242,10 +250,10 @@ def fit(
         generator.replace_images(images if distort is None else distort(images))
         steps = range(len(history.batch_losses), (epoch + 1) * len(generator))
         rates = [rate_at(learning_rate, number) for number in steps]
-        losses = run_epoch(model, generator, rates, update, step)
+        losses = run_epoch(model, generator, rates, update, partial(step, loss=loss))
         record_losses(history, losses, generator, verbose, callbacks)
         generator.restart()
-        history.add_validation(model, validation_data, metric, verbose)
+        history.add_validation(model, validation_data, metric, verbose, loss)
         for callback in callbacks:
             callback.on_epoch_end(epoch, history)
     return history
