@@ -96,7 +96,6 @@ class CompiledEpoch:
             images, labels = (tf.gather(x, generator.order) for x in (images, labels))
         if self.program is None:
             size = generator.batch_size
-            checks.check_batch(model, images[:size], labels[:size])
             settings = size, update, self.jit_compile, step
             self.program = compile_epoch(model, images, labels, *settings)
         rates = tf.constant(rates, tf.float32)
@@ -113,7 +112,7 @@ def fit_compiled(
     shuffle: bool = False,
     seed: int | None = None,
     validation_data: tuple | None = None,
-    metric: Callable | None = None,
+    metric: Callable | dict[str, Callable] | None = None,
     verbose: int | str = 1,
     update: Callable = update_weights,
     distort: Callable | None = None,
@@ -127,15 +126,15 @@ def fit_compiled(
 
     Args:
         model: Callable with a list ``weights``; they are changed in place.
-        images: Vectors of shape (n, width of the first layer), float32, finite.
-        labels: Integers of shape (n,).
+        images: Array of shape (n, …) that the model takes, such as (n, 784), float32.
+        labels: Integers of shape (n,), or the targets that ``loss`` takes.
         epochs: Times that every example is used, at least 1.
         batch_size: Examples per step.
         learning_rate: Positive number or schedule, as for ``fit``.
         shuffle: Draw a new order of the examples for every epoch, that of ``fit``.
         seed: Integer that fixes those orders, or None.
         validation_data: Pair (images, labels) to measure after every epoch.
-        metric: Function of (labels, predictions) to measure too, like ``accuracy``.
+        metric: Function, or dictionary of functions, as for ``fit``.
         verbose: 1 prints every 100th batch's loss, "bar" shows a bar, 0 nothing.
         update: Rule as for ``fit``; what it remembers must be in ``tf.Variable``.
         distort: Function that returns a changed copy of all images, for each epoch.

@@ -105,9 +105,10 @@ class NaiveSequential:
 
     Args:
         layers: List of layers. A layer is anything that can be called on a tensor
-            and has a list ``weights``.
+            and has a list ``weights``, which may be empty.
 
     Raises:
+        TypeError: ``layers`` is no list.
         ValueError: There is no layer, something is no layer, or the sizes of two
             neighbors do not fit.
 
@@ -115,6 +116,7 @@ class NaiveSequential:
     """
 
     def __init__(self, layers: list):
+        checks.check_iterable("layers", layers)
         self.layers = list(layers)
         checks.check_layers_fit(self.layers)
 

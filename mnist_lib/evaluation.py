@@ -26,7 +26,7 @@ def predict(model, images, batch_size: int = 1000) -> np.ndarray:
 
     Args:
         model: Callable such as ``NaiveSequential``.
-        images: Vectors of shape (n, width of the first layer), float32, finite.
+        images: Array of shape (n, …) that the model takes, such as (n, 784), float32.
         batch_size: Images per batch; the result does not depend on it.
 
     Returns:
@@ -58,7 +58,6 @@ def accuracy(labels, predictions) -> float:
         ValueError, TypeError: The two do not fit each other.
     """
     checks.check_predictions(labels, predictions)
-    checks.check_finite("predictions", predictions)
     guesses = np.argmax(predictions, axis=1)
     return float(np.mean(guesses == np.asarray(labels)))
 
@@ -105,7 +104,6 @@ def confusion_matrix(labels, predictions) -> np.ndarray:
         ValueError, TypeError: The two do not fit each other.
     """
     checks.check_predictions(labels, predictions)
-    checks.check_finite("predictions", predictions)
     guesses = np.argmax(predictions, axis=1)
     counts = np.zeros((np.shape(predictions)[1],) * 2, dtype=np.int64)
     np.add.at(counts, (np.asarray(labels), guesses), 1)
@@ -141,7 +139,6 @@ def misclassified(labels, predictions) -> Mistakes:
         ValueError, TypeError: The two do not fit each other.
     """
     checks.check_predictions(labels, predictions)
-    checks.check_finite("predictions", predictions)
     predictions = np.asarray(predictions)
     wrong = np.flatnonzero(np.argmax(predictions, axis=1) != np.asarray(labels))
     indices = wrong[np.argsort(-predictions[wrong].max(axis=1), kind="stable")]

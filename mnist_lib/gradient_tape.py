@@ -34,12 +34,14 @@ def average_loss(labels, predictions) -> tf.Tensor:
 
     Raises:
         TypeError: ``labels`` are not integers.
-        ValueError: A label is not a class, or lengths or shapes do not fit.
+        ValueError: A label is not a class, a row does not sum to 1, or lengths or
+            shapes do not fit. In a ``tf.function`` there are no values to look at.
 
     Source: F. Chollet, *Deep Learning with Python*, 2nd edition, section 2.5.2,
     with ``keras.losses.sparse_categorical_crossentropy``.
     """
-    checks.check_predictions(labels, predictions)
+    checks.check_probabilities(labels, predictions)
+    predictions = tf.convert_to_tensor(predictions)
     columns = tf.cast(labels, tf.int32)
     chosen = tf.one_hot(columns, predictions.shape[1], dtype=predictions.dtype)
     probabilities = tf.reduce_sum(chosen * predictions, axis=1)
@@ -54,7 +56,7 @@ def loss_and_gradients(
 
     Args:
         model: Callable with a list ``weights``, such as ``NaiveSequential``.
-        images: Vectors of shape (n, width of the first layer), float32.
+        images: Array of shape (n, …) that the model takes, such as (n, 784), float32.
         labels: Integers of shape (n,), or the targets that ``loss`` takes.
         loss: Function of (labels, predictions) that returns a scalar tensor.
 
@@ -63,13 +65,12 @@ def loss_and_gradients(
         with the shape and dtype of its weight, in units of the loss per unit of weight.
 
     Raises:
-        ValueError: The model has no weights, or shapes or lengths do not fit.
-        TypeError: ``images`` are not float32 or ``labels`` not integers.
+        ValueError, TypeError: The model has no weights, or it or the loss does not
+            take the data.
 
     Source: F. Chollet, *Deep Learning with Python*, 2nd edition, section 2.5.2.
     """
     checks.check_model(model)
-    checks.check_same_length(images, labels)
     with tf.GradientTape() as tape:
         predictions = model(images)
         value = loss(labels, predictions)
@@ -77,24 +78,32 @@ def loss_and_gradients(
 
 
 def in_float64(model) -> Callable:
-    """Return a copy of the model whose weights are float64.
+    """Return a copy of the model whose variables are float64.
 
     Args:
-        model: ``NaiveSequential`` or a single layer.
+        model: ``NaiveSequential``, a layer, or any other object that holds
+            variables, at any depth.
 
     Returns:
         A model of the same kind that shares nothing with the first.
     """
-    twin = copy.deepcopy(model)
-    for layer in getattr(twin, "layers", [twin]):
-        for name, value in vars(layer).items():
-            if isinstance(value, tf.Variable):
-                setattr(layer, name, tf.Variable(tf.cast(value, tf.float64)))
-    return twin
+    copies = {}
+    copy.deepcopy(model, copies)
+    twins = {}
+    for key, part in copies.items():
+        if isinstance(part, tf.Variable) and part.dtype.is_floating:
+            twins[key] = tf.Variable(tf.cast(part, tf.float64))
+    return copy.deepcopy(model, twins)
 
 
 def numerical_gradient(
-    model, images, labels, weight: int = 0, positions=None, step: float = 1e-6
+    model,
+    images,
+    labels,
+    weight: int = 0,
+    positions=None,
+    step: float = 1e-6,
+    loss: Callable = average_loss,
 ) -> np.ndarray:
     """Estimate a gradient by central differences: ``(L(w + h) - L(w - h)) / 2h``.
 
@@ -103,13 +112,14 @@ def numerical_gradient(
     positions of a large one.
 
     Args:
-        model: ``NaiveSequential`` or a single layer.
-        images: Vectors of shape (n, width of the first layer).
-        labels: Integers of shape (n,).
+        model: What ``in_float64`` can copy, with a list ``weights``.
+        images: Array of a shape that the model takes, such as (n, 784).
+        labels: Integers of shape (n,), or the targets that ``loss`` takes.
         weight: Which of ``model.weights``, from 0.
         positions: List of index tuples into that weight, or None for all entries.
         step: The step h, positive. A smaller one crosses fewer of relu's kinks, a
             larger one loses fewer digits in the difference.
+        loss: Function of (labels, predictions) that returns a scalar tensor.
 
     Returns:
         float64 array of the weight's shape, or of shape (number of positions,).
@@ -124,13 +134,13 @@ def numerical_gradient(
     twin = in_float64(model)
     images = tf.cast(images, tf.float64)
     variable = twin.weights[weight]
-    start = variable.numpy()
+    start = np.array(variable.numpy())
 
     def loss_at(position, shift):
         moved = start.copy()
         moved[tuple(position)] += shift
         variable.assign(moved)
-        return average_loss(labels, twin(images)).numpy()
+        return loss(labels, twin(images)).numpy()
 
     chosen = list(np.ndindex(start.shape) if positions is None else positions)
     checks.check_positions(chosen, start.shape)

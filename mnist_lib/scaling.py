@@ -61,7 +61,7 @@ def gradients_of_share(
     Args:
         strategy: It says which replica this is, of how many.
         model: Callable with a list ``weights``.
-        images_batch: The whole batch, of shape (n, width of the first layer).
+        images_batch: The whole batch, of shape (n, …).
         labels_batch: Integers of shape (n,), or the targets that ``loss`` takes.
         loss: Function of (labels, predictions): a mean over examples.
 
@@ -127,9 +127,9 @@ def fit_distributed(
     Args:
         model_factory: Function without arguments that makes the model. All replicas
             start with the weights of the first.
-        images: Vectors of shape (n, width of the first layer), float32, finite; the
-            same on all workers, like everything else.
-        labels: Integers of shape (n,).
+        images: Array of shape (n, …) that the model takes; the same on all workers,
+            like everything else.
+        labels: Integers of shape (n,), or the targets that ``loss`` takes.
         epochs: Times that every example is used, at least 1.
         batch_size: Examples per step, on all replicas together.
         strategy: Any of ``tf.distribute``; that of several workers: ``join_cluster``.

@@ -53,7 +53,7 @@ def one_training_step(
 
     Args:
         model: Callable with a list ``weights``; they are changed in place.
-        images_batch: Vectors of shape (n, width of the first layer), float32.
+        images_batch: Array of shape (n, …) that the model takes.
         labels_batch: Integers of shape (n,), or the targets that ``loss`` takes.
         learning_rate: Positive number, the length of the step.
         update: Rule that is called as ``update_weights`` is.
@@ -78,7 +78,7 @@ class History:
     batch_sizes: list[int] = field(default_factory=list)  #: examples in each batch
     epoch_losses: list[float] = field(default_factory=list)  #: over each epoch
     validation_losses: list[float] = field(default_factory=list)  #: after each epoch
-    validation_metrics: list[float] = field(default_factory=list)  #: after each epoch
+    validation_metrics: list = field(default_factory=list)  #: after each epoch
 
     def add_batch(self, loss, size: int) -> None:
         """Add the loss of a batch of ``size`` examples."""
@@ -97,14 +97,17 @@ class History:
         """Measure the loss and the metric on validation data, and print them."""
         if validation_data is None:
             return
-        images, labels = validation_data
+        images, labels = map(np.asarray, validation_data)
         predictions = model(images)
         self.validation_losses.append(float(loss(labels, predictions)))
         line = f"validation loss: {self.validation_losses[-1]:.2f}"
         if metric is not None:
-            self.validation_metrics.append(float(metric(labels, predictions)))
             name = getattr(metric, "__name__", "metric")
-            line += f", {name}: {self.validation_metrics[-1]:.4f}"
+            metrics = metric if isinstance(metric, dict) else {name: metric}
+            values = {key: float(f(labels, predictions)) for key, f in metrics.items()}
+            line += "".join(f", {key}: {value:.4f}" for key, value in values.items())
+            measured = values if metrics is metric else values[name]
+            self.validation_metrics.append(measured)
         if verbose:
             print(line)
 
@@ -197,7 +200,7 @@ def fit(
     shuffle: bool = False,
     seed: int | None = None,
     validation_data: tuple | None = None,
-    metric: Callable | None = None,
+    metric: Callable | dict[str, Callable] | None = None,
     verbose: int | str = 1,
     update: Callable = update_weights,
     distort: Callable | None = None,
@@ -210,8 +213,8 @@ def fit(
 
     Args:
         model: Callable with a list ``weights``; they are changed in place.
-        images: Vectors of shape (n, width of the first layer), float32, finite.
-        labels: Integers of shape (n,).
+        images: Array of shape (n, …) that the model takes, such as (n, 784), float32.
+        labels: Integers of shape (n,), or the targets that ``loss`` takes.
         epochs: Times that every example is used, at least 1.
         batch_size: Examples per step.
         learning_rate: Positive number, the length of a step, or a schedule, which
@@ -219,7 +222,8 @@ def fit(
         shuffle: Draw a new order of the examples for every epoch.
         seed: Integer that fixes those orders, or None.
         validation_data: Pair (images, labels) to measure after every epoch.
-        metric: Function of (labels, predictions) to measure too, like ``accuracy``.
+        metric: Function of (labels, predictions) to measure too, like ``accuracy``, or
+            several in a dictionary; then ``validation_metrics`` holds dictionaries.
         verbose: 1 prints every 100th batch's loss, "bar" shows a bar, 0 nothing.
         update: Rule that is called as ``update_weights`` is.
         distort: Function that returns a changed copy of all images, for each epoch.
@@ -228,7 +232,9 @@ def fit(
             gives their losses in order.
         callbacks: Objects with the methods of ``Callback``, told as it goes on.
         loss: Function of (labels, predictions) that returns a scalar tensor, for the
-            steps and for the validation data.
+            steps and for the validation data. Labels have to be classes only for
+            ``average_loss``; other losses take what they are made for, such as the
+            images themselves.
 
     Returns:
         ``History`` with every batch's loss and each epoch's figures.
@@ -237,10 +243,11 @@ def fit(
         ValueError, TypeError: An argument is out of range, or does not fit others.
         FloatingPointError: The loss is no longer finite.
     """
-    checks.check_training(model, images, labels)
+    checks.check_training(
+        model, (images, labels), validation_data, metric, loss, loss is average_loss
+    )
     checks.check_settings(model, epochs, learning_rate, verbose, update, distort)
     checks.check_callable("step", step)
-    checks.check_validation(model, validation_data, metric)
     generator = BatchGenerator(images, labels, batch_size, shuffle, seed)
     images, history = generator.images, History()
     checks.check_last_rate(learning_rate, epochs * generator.num_batches)

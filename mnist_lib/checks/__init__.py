@@ -11,12 +11,14 @@ from mnist_lib.checks.arrays import (
     check_every_class,
     check_finite,
     check_inputs,
+    check_iterable,
     check_labels,
     check_number,
     check_pictures,
     check_positive_integer,
     check_positive_number,
     check_predictions,
+    check_probabilities,
     check_same_length,
     check_scale,
     check_seed,
@@ -26,7 +28,6 @@ from mnist_lib.checks.arrays import (
     require,
 )
 from mnist_lib.checks.models import (
-    check_batch,
     check_dense_layers,
     check_distorted,
     check_epoch_start,
@@ -44,5 +45,4 @@ from mnist_lib.checks.models import (
     check_settings,
     check_shares,
     check_training,
-    check_validation,
 )

@@ -18,11 +18,19 @@ def require(holds, name: str, expected: str, got, error=ValueError) -> None:
 
 
 def _shape_and_dtype(array) -> tuple[tuple, tf.DType]:
-    array = array if hasattr(array, "dtype") else np.asarray(array)
+    array = array if tf.is_tensor(array) else np.asarray(array)
     return tuple(array.shape), tf.as_dtype(array.dtype)
 
 
-def _is_number(value) -> bool:
+def _name_of_dtype(array) -> str:
+    """Return the dtype in its owner's words, such as pandas' category."""
+    if hasattr(array, "dtype"):
+        return getattr(array.dtype, "name", str(array.dtype))
+    dtype = np.asarray(array).dtype
+    return type(array).__name__ if dtype.kind == "O" else dtype.name
+
+
+def is_number(value) -> bool:
     simple = not isinstance(value, list | tuple) and np.ndim(value) == 0
     return simple and np.asarray(value).dtype.kind in "iuf"
 
@@ -36,13 +44,13 @@ def check_positive_integer(name: str, value) -> None:
 def check_positive_number(name: str, value, below: float = math.inf) -> None:
     if tf.is_symbolic_tensor(value):
         return
-    require(_is_number(value), name, "a positive number", repr(value), TypeError)
+    require(is_number(value), name, "a positive number", repr(value), TypeError)
     limit = f"between 0 and {below}" if below < math.inf else "positive and finite"
     require(0 < np.asarray(value) < below, name, limit, value)
 
 
 def check_number(name: str, value, below: float = math.inf) -> None:
-    require(_is_number(value), name, "a number", repr(value), TypeError)
+    require(is_number(value), name, "a number", repr(value), TypeError)
     require(0 <= value < below, name, f"at least 0 and below {below}", value)
 
 
@@ -60,11 +68,18 @@ def check_callable(name: str, value) -> None:
     require(function, name, expected, repr(value), TypeError)
 
 
+def check_iterable(name: str, value) -> None:
+    require(hasattr(value, "__iter__"), name, "a list", repr(value), TypeError)
+
+
 def check_choice(name: str, value, choices: tuple) -> None:
     require(np.ndim(value) == 0 and value in choices, name, f"one of {choices}", value)
 
 
 def check_same_length(examples, labels, name: str = "images") -> None:
+    advice = "images, labels = dataset.batch(len(dataset)).get_single_element()"
+    is_dataset = isinstance(examples, tf.data.Dataset)
+    require(not is_dataset, name, f"an array ({advice})", "a Dataset", TypeError)
     first, second = ((_shape_and_dtype(a)[0] or (0,))[0] for a in (examples, labels))
     same = first == second or None in (first, second)
     got = f"{first} {name} and {second} labels"
@@ -74,8 +89,9 @@ def check_same_length(examples, labels, name: str = "images") -> None:
 
 def check_finite(name: str, values) -> None:
     if not tf.is_symbolic_tensor(values):
-        values = np.asarray(values)
-        require(values.dtype.kind in "fiu", name, "numbers", values.dtype, TypeError)
+        got, values = _name_of_dtype(values), np.asarray(values)
+        expected = f"numbers ({name}.astype may convert them)"
+        require(values.dtype.kind in "fiu", name, expected, got, TypeError)
         require(values.size, name, "one or more", "none")
         wrong = values.size - np.count_nonzero(np.isfinite(values))
         require(wrong == 0, name, "finite", f"{wrong} NaN or infinite values")
@@ -123,7 +139,7 @@ def check_inputs(inputs, weights) -> None:
 
 def check_labels(labels, num_classes: int = 10) -> None:
     shape, dtype = _shape_and_dtype(labels)
-    require(dtype.is_integer, "labels", "integers", dtype.name, TypeError)
+    require(dtype.is_integer, "labels", "integers", _name_of_dtype(labels), TypeError)
     require(len(shape) == 1, "labels", "of shape (n,)", f"shape {shape}")
     if not tf.is_symbolic_tensor(labels):
         labels = np.asarray(labels)
@@ -154,17 +170,27 @@ def check_square_vectors(images) -> None:
     require(dtype == tf.float32, "images", "float32", dtype.name, TypeError)
 
 
-def check_predictions(labels, predictions) -> None:
+def check_predictions(labels, predictions, may_be_nan: bool = False) -> None:
     shape, dtype = _shape_and_dtype(predictions)
-    fits, got = len(shape) == 2 and dtype.is_floating, f"{dtype.name} of shape {shape}"
-    require(fits, "predictions", "probabilities of shape (n, classes)", got)
+    fits = len(shape) == 2 and shape[1] > 1 and dtype.is_floating
+    expected = "probabilities of shape (n, classes), classes > 1"
+    got = f"{_name_of_dtype(predictions)} of shape {shape}"
+    require(fits, "predictions", expected, got)
     check_labels(labels, num_classes=shape[1])
     check_same_length(predictions, labels, "predictions")
-    if not tf.is_symbolic_tensor(predictions):  # what is NaN passes: fit explains it
+    if not may_be_nan:
+        check_finite("predictions", predictions)
+
+
+def check_probabilities(labels, predictions) -> None:
+    check_predictions(labels, predictions, may_be_nan=True)  # fit explains NaN
+    if not tf.is_symbolic_tensor(predictions):
         values = np.asarray(predictions)
-        outside = np.any((values < 0) | (values > 1.001))
-        advice = "probabilities from 0 to 1 (is softmax the last activation?)"
-        require(not outside, "predictions", advice, "numbers outside of them")
+        sums, smallest = values.sum(axis=1, dtype="float64"), values.min(axis=1)
+        wrong = (np.abs(sums - 1) > 0.01) | (smallest < -0.01)
+        expected = "rows that sum to 1, none below 0 (is softmax the last activation?)"
+        got = f"sums {sums[wrong][:3]}, smallest {smallest[wrong][:3]}"
+        require(not wrong.any(), "predictions", expected, got)
 
 
 def check_start(start, shape: tuple[int, ...]) -> None:

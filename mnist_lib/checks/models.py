@@ -10,21 +10,23 @@ from mnist_lib.checks.arrays import (
     check_callable,
     check_choice,
     check_finite,
-    check_inputs,
     check_labels,
     check_positive_integer,
     check_positive_number,
-    check_predictions,
     check_same_length,
+    is_number,
     require,
 )
+
+TRIED = 128  # examples, before the training
 
 
 def check_layers_fit(layers) -> None:
     require(len(layers) > 0, "layers", "one or more", "none")
     for layer in layers:
         usable = callable(layer) and isinstance(getattr(layer, "weights", None), list)
-        require(usable, "layers", "callable, each with a list of weights", repr(layer))
+        expected = "callable, each with a list of weights (weights = [] for none)"
+        require(usable, "layers", expected, repr(layer))
     for i, (first, second) in enumerate(zip(layers, layers[1:], strict=False)):
         handed_on = getattr(first, "output_size", None)
         taken = getattr(second, "input_size", None)
@@ -51,31 +53,64 @@ def check_gradients(gradients, weights) -> None:
 
 def check_positions(positions, shape: tuple[int, ...]) -> None:
     for position in positions:
-        inside = np.shape(position) == (len(shape),) and min(position) >= 0
-        inside = inside and np.all(np.less(position, shape))
+        inside = np.shape(position) == (len(shape),)
+        inside = inside and np.all((np.array(position) >= 0) & np.less(position, shape))
         require(inside, "positions", f"in shape {shape}", position)
 
 
-def check_training(model, images, labels) -> None:
-    check_model(model)
-    check_same_length(images, labels)
-    check_inputs(images, model.weights[0])
-    check_finite("images", images)
-    check_labels(labels, num_classes=model.weights[-1].shape[-1])
-
-
-def check_validation(model, validation_data, metric) -> None:
-    if metric is not None:
-        check_callable("metric", metric)
+def check_training(model, data, validation_data, metric, loss, takes_classes) -> None:
+    """Try model, loss and metrics on a few examples, before the first step."""
+    check_callable("model", model)
+    check_callable("loss", loss)
+    check_examples(model, data, loss, takes_classes)
+    if validation_data is None:
         needed = "given, since a metric is measured on it"
-        require(validation_data is not None, "validation_data", needed, "None")
-    if validation_data is not None:
-        is_pair = (
-            isinstance(validation_data, tuple | list) and len(validation_data) == 2
-        )
-        got = type(validation_data).__name__
-        require(is_pair, "validation_data", "a pair (images, labels)", got, TypeError)
-        check_training(model, *validation_data)
+        return require(metric is None, "validation_data", needed, "None")
+    is_pair = isinstance(validation_data, tuple | list) and len(validation_data) == 2
+    got = type(validation_data).__name__
+    require(is_pair, "validation_data", "a pair (images, labels)", got, TypeError)
+    named = metric if isinstance(metric, dict) else {"metric": metric}
+    metrics = {} if metric is None else named
+    check_examples(model, validation_data, loss, takes_classes, metrics)
+
+
+def check_examples(model, data, loss, takes_classes: bool, metrics=()) -> None:
+    images, labels = data
+    check_same_length(images, labels)
+    check_finite("images", images)
+    check_finite("labels", labels)
+    images, labels = np.asarray(images)[:TRIED], np.asarray(labels)
+    predictions, value = _try_model(model, images, labels[:TRIED], loss)
+    got = f"{type(value).__name__} of shape {np.shape(value)}"
+    expected = "a tensor with one number (see tf.reduce_mean)"
+    is_scalar = tf.is_tensor(value) and is_number(value)
+    require(is_scalar, "what loss returns", expected, got)
+    if takes_classes:
+        check_labels(labels, num_classes=predictions.shape[1])
+    if np.isfinite(value):
+        for name in metrics:
+            check_metric(name, metrics[name], labels[:TRIED], predictions)
+
+
+def _try_model(model, images, labels, loss) -> tuple:
+    try:
+        predictions = model(images)
+        check_model(model)
+        return predictions, loss(labels, predictions)
+    except tf.errors.InvalidArgumentError as error:
+        reason = error.message.rpartition("}} ")[2].partition(" [Op:")[0]
+        got = f"shapes {images.shape} and {labels.shape}: {reason}"
+        told = f"images and labels must be what the model and the loss take, got {got}"
+        raise ValueError(told) from error
+
+
+def check_metric(name: str, metric, labels, predictions) -> None:
+    check_callable(name, metric)
+    expected, got = "a function that begins anew each time", "a Keras metric object"
+    require(not hasattr(metric, "reset_state"), name, expected, got, TypeError)
+    value = metric(labels, predictions)
+    got = f"{type(value).__name__} of shape {np.shape(value)}"
+    require(is_number(value), f"what {name} returns", "one number", got)
 
 
 def check_settings(model, epochs, learning_rate, verbose, update, distort) -> None:
@@ -103,11 +138,6 @@ def check_rule_weights(weights) -> None:
     require(variables, "weights", expected, got, TypeError)
 
 
-def check_batch(model, images, labels) -> None:
-    """Find in one batch what a graph, which has no values, could not tell."""
-    check_predictions(labels, model(images))
-
-
 def check_last_rate(learning_rate, num_steps: int) -> None:
     """Find a schedule that is too short before the first step, not at its end."""
     if callable(learning_rate):
@@ -117,8 +147,8 @@ def check_last_rate(learning_rate, num_steps: int) -> None:
 def check_distorted(distorted, images) -> None:
     expected, got = tuple(np.shape(images)), tuple(np.shape(distorted))
     require(got == expected, "distorted images", f"of shape {expected}", got)
-    dtypes = np.asarray(distorted).dtype, np.asarray(images).dtype
-    require(dtypes[0] == dtypes[1], "distorted images", *reversed(dtypes), TypeError)
+    expected, got = images.dtype.name, np.asarray(distorted).dtype.name
+    require(got == expected, "distorted images", expected, got, TypeError)
 
 
 def check_finite_loss(loss, epoch: int, batch: int) -> None:

@@ -17,7 +17,9 @@ GOOD = {
     "check_scale": (np.array([0, 255]), 255),
     "check_inputs": (np.zeros((2, 3), "float32"), tf.zeros((3, 4))),
     "check_labels": ([0, 9],),
-    "check_predictions": ([0, 1], np.full((2, 2), 0.5)),
+    "check_predictions": ([0, 1], np.full((2, 2), 9.0)),
+    "check_probabilities": ([0, 1], np.full((2, 2), 0.5)),
+    "check_iterable": ("layers", []),
     "check_start": (tf.zeros((2, 3)), (2, 3)),
     "check_seed": (0,),
     "check_every_class": (np.arange(10),),
@@ -37,6 +39,8 @@ BAD = {
     "check_inputs": (np.zeros((2, 4), "float32"), tf.zeros((3, 4))),
     "check_labels": ([0, 10],),
     "check_predictions": ([0, 1], np.full((3, 2), 0.5)),
+    "check_probabilities": ([0, 1], np.full((2, 2), 0.6)),
+    "check_iterable": ("layers", 3),
     "check_start": (tf.zeros((3, 2)), (2, 3)),
     "check_seed": (-1,),
     "check_every_class": (np.arange(1, 9),),
@@ -106,8 +110,15 @@ def test_what_has_no_length_is_no_data(nothing):
 
 def test_sums_that_softmax_has_not_seen_are_no_probabilities():
     with pytest.raises(ValueError, match="is softmax the last activation"):
-        arrays.check_predictions([0], np.array([[2.0, -1.0]]))
-    arrays.check_predictions([0], np.array([[np.nan, np.nan]]))  # fit explains it
+        arrays.check_probabilities([0], np.array([[2.0, -1.0]]))
+    arrays.check_probabilities([0], np.array([[np.nan, np.nan]]))  # fit explains it
+
+
+@pytest.mark.parametrize("dtype", ["bfloat16", "float16", "float32", "float64"])
+@pytest.mark.parametrize("classes", [2, 26, 1000])
+def test_rows_of_softmax_sum_to_1_in_any_precision(random, dtype, classes):
+    sums = tf.cast(3 * random.standard_normal((99, classes)), dtype)
+    arrays.check_probabilities(np.arange(99) % classes, tf.nn.softmax(sums))
 
 
 @pytest.mark.parametrize("value", [[1], (1, 2), [[1], [1, 2]], np.ones(2), True, None])

@@ -4,11 +4,20 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from mnist_lib import Momentum, NaiveDense, NaiveSequential, update_weights
+from mnist_lib import (
+    Momentum,
+    NaiveDense,
+    NaiveSequential,
+    accuracy,
+    average_loss,
+    confusion_matrix,
+    update_weights,
+)
 from mnist_lib.checks import models
 
 LAYER, OTHER = NaiveDense(2, 3, tf.nn.relu), NaiveDense(2, 3, tf.nn.relu)
 SURE = NaiveDense(2, 3, tf.nn.softmax)
+DATA = np.zeros((4, 2), "float32"), [0, 1, 2, 0]
 READER = NaiveSequential([NaiveDense(784, 10, tf.nn.softmax)])
 # Only its type counts here; to make one takes other processes.
 WORKERS = object.__new__(tf.distribute.MultiWorkerMirroredStrategy)
@@ -17,13 +26,13 @@ GOOD = {
     "check_model": (LAYER,),
     "check_gradients": ([tf.zeros((2, 3))], [tf.zeros((2, 3))]),
     "check_positions": ([(0, 1), (1, 2)], (2, 3)),
-    "check_training": (LAYER, np.zeros((4, 2), "float32"), [0, 1, 2, 0]),
-    "check_validation": (LAYER, None, None),
+    "check_training": (SURE, DATA, DATA, accuracy, average_loss, True),
+    "check_examples": (SURE, DATA, average_loss, True),
+    "check_metric": ("accuracy", accuracy, [0], np.eye(3)[:1]),
     "check_finite_loss": (1.5, 0, 0),
     "check_settings": (LAYER, 1, 0.1, 0, print, None),
     "check_rule": (print, LAYER.weights),
     "check_rule_weights": (LAYER.weights,),
-    "check_batch": (SURE, np.zeros((1, 2), "float32"), [0]),
     "check_last_rate": (lambda step: 10 - step, 10),
     "check_distorted": (np.zeros((4, 2), "float32"), np.ones((4, 2), "float32")),
     "check_dense_layers": (NaiveSequential([LAYER]),),
@@ -38,13 +47,13 @@ BAD = {
     "check_model": (abs,),
     "check_gradients": ([None], [tf.zeros((2, 3))]),
     "check_positions": ([(0, 3)], (2, 3)),
-    "check_training": (LAYER, np.zeros((4, 2), "float32"), [0, 1, 3, 0]),
-    "check_validation": (LAYER, None, max),
+    "check_training": (SURE, DATA, None, accuracy, average_loss, True),
+    "check_examples": (SURE, (DATA[0], [0, 1, 3, 0]), average_loss, True),
+    "check_metric": ("accuracy", confusion_matrix, [0], np.eye(3)[:1]),
     "check_finite_loss": (float("inf"), 2, 7),
     "check_settings": (LAYER, 1, 0.1, 0, print, 3),
     "check_rule": (Momentum(LAYER.weights), OTHER.weights),
     "check_rule_weights": (LAYER,),
-    "check_batch": (LAYER, np.full((1, 2), 99, "float32"), [0]),
     "check_last_rate": (lambda step: 10 - step, 11),
     "check_distorted": (np.zeros((4, 2)), np.ones((4, 2), "float32")),
     "check_dense_layers": (LAYER,),
