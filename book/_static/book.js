@@ -56,6 +56,11 @@ document.addEventListener("close", () => setTimeout(giveBack), true); // of a di
 document.addEventListener("DOMContentLoaded", () => {
   if (typeof Search !== "undefined") Search.makeSearchSummary = summarize;
 
+  // Two lines with gaps inside are a table, whose lines do not break on a phone.
+  for (const printed of document.querySelectorAll(".cell_output pre")) {
+    printed.classList.toggle("columns", /\S {2,}\S.*\n.*\S {2,}\S/.test(printed.textContent));
+  }
+
   const watch = new ResizeObserver((entries) => {
     // All are measured before any is changed, or the page would be laid out for each.
     const boxes = entries.map(({ target }) => [target, target.scrollWidth > target.clientWidth]);

@@ -694,12 +694,19 @@ def shaded(tab, box):
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_what_goes_on_past_an_edge_shows_that_it_does(phone, site, theme):
     phone.emulate_media(color_scheme=theme)
-    phone.goto(f"{site}/{CHAPTERS[2]}.html")
-    code = phone.locator(".cell_input pre").first
-    assert shaded(phone, code) == (False, True)
-    code.evaluate("code => code.scrollLeft = 40")
-    assert shaded(phone, code) == (True, True)
-    code.evaluate("code => code.scrollLeft = code.scrollWidth")
-    assert shaded(phone, code) == (True, False)
+    phone.goto(f"{site}/{CHAPTERS[1]}.html")
+    table = phone.locator("pre.columns", has_text="all weights").first
+    assert shaded(phone, table) == (False, True)
+    table.evaluate("table => table.scrollLeft = 40")
+    assert shaded(phone, table) == (True, True)
+    table.evaluate("table => table.scrollLeft = table.scrollWidth")
+    assert shaded(phone, table) == (True, False)
     phone.set_viewport_size(WIDE)
-    assert shaded(phone, code) == (False, False)
+    assert not shaded(phone, table)[1]
+
+
+def test_no_line_of_code_is_cut_on_a_phone(phone, site):
+    for chapter in CHAPTERS:
+        phone.goto(f"{site}/{chapter}.html")
+        phone.evaluate(UNFOLD)
+        assert phone.evaluate(CUT_CODE) == []
