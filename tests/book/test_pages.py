@@ -455,8 +455,8 @@ def test_status_page_lists_all_run_times(tab, site):
 def test_unknown_address_shows_a_page_with_ways_on(calm_tab, site):
     tab = calm_tab
     tab.goto(f"{site}/nowhere/at-all.html")
-    assert tab.locator("article h1").inner_text() == "This page is not here"
-    assert tab.title() == "This page is not here — Digits from Scratch"
+    assert tab.locator("article h1").inner_text() == "Page not found"
+    assert tab.title() == "Page not found — Digits from Scratch"
     assert len(tab.complaints) == 1 and "404" in tab.complaints[0]
     tab.get_by_role("link", name="first page").click()
     tab.wait_for_url(f"{site}/{TOC['root']}.html")
