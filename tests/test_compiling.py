@@ -1,3 +1,4 @@
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -20,8 +21,8 @@ def make_model(inputs=6, classes=3):
     tf.random.set_seed(7)
     return NaiveSequential(
         [
-            NaiveDense(inputs, 5, tf.nn.relu, tf.keras.initializers.HeNormal(1)),
-            NaiveDense(5, classes, tf.nn.softmax, tf.keras.initializers.HeNormal(2)),
+            NaiveDense(inputs, 5, tf.nn.relu, keras.initializers.HeNormal(1)),
+            NaiveDense(5, classes, tf.nn.softmax, keras.initializers.HeNormal(2)),
         ]
     )
 
@@ -152,7 +153,7 @@ def test_what_xla_cannot_compile_runs_as_a_graph(small_data):
         )
         return tf.reshape(same, sums.shape)
 
-    start = tf.keras.initializers.HeNormal(1)
+    start = keras.initializers.HeNormal(1)
     layers = [NaiveDense(6, 5, shifted_relu, start), NaiveDense(5, 3, tf.nn.softmax)]
     model = NaiveSequential(layers)
     with pytest.raises(tf.errors.InvalidArgumentError, match="unsupported operations"):
@@ -164,7 +165,7 @@ def test_what_xla_cannot_compile_runs_as_a_graph(small_data):
 
 
 def test_what_a_graph_could_not_tell_is_found_before(small_data):
-    layers = [NaiveDense(6, 3, tf.identity, tf.keras.initializers.HeNormal(1))]
+    layers = [NaiveDense(6, 3, tf.identity, keras.initializers.HeNormal(1))]
     with pytest.raises(ValueError, match="is softmax the last activation"):
         fit_compiled(NaiveSequential(layers), *small_data, 1, verbose=0)
     rule = Adam(make_model().weights)  # of another model of the same shapes
@@ -177,7 +178,7 @@ def test_what_a_graph_could_not_tell_is_found_before(small_data):
     [
         {"batch_size": np.int64(20)},
         {"learning_rate": lambda step: tf.constant(0.1)},
-        {"learning_rate": tf.keras.optimizers.schedules.ExponentialDecay(0.1, 3, 0.5)},
+        {"learning_rate": keras.optimizers.schedules.ExponentialDecay(0.1, 3, 0.5)},
         {"distort": lambda images: tf.reverse(images, [1])},
     ],
     ids=str,

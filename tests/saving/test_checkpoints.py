@@ -9,6 +9,7 @@ import signal
 import time
 from pathlib import PureWindowsPath
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -37,7 +38,7 @@ DATA, INDEX = ".data-00000-of-00001", ".index"
 
 
 def make_model(inputs=6, activation=tf.nn.tanh):
-    start = tf.keras.initializers.HeNormal
+    start = keras.initializers.HeNormal
     layers = [NaiveDense(inputs, 5, activation, start(1))]
     return NaiveSequential([*layers, NaiveDense(5, 3, tf.nn.softmax, start(2))])
 
