@@ -44,7 +44,7 @@ def content(path):
     return path.read_bytes()
 
 
-def forge(path, change, **facts):
+def forge(path, change=lambda tensors: None, **facts):
     """Change the tensors and what is said about them, and make the checksum fit."""
     content = path.read_bytes()
     tensors, (header, _) = load(content), header_and_numbers(content)
@@ -75,10 +75,9 @@ def test_no_weight_is_off_by_more_than_half_a_scale(random, bits):
 
 
 def test_a_neuron_of_zeros_stays_one():
-    integers, scales = quantize(np.zeros((3, 2), "float32"))
-    assert not integers.any() and (scales > 0).all()
-    tiny = np.full((3, 2), 1e-45, "float32")
-    assert np.isfinite(quantize(tiny)[0] * quantize(tiny)[1]).all()
+    for value in (0, 1e-45):
+        integers, scales = quantize(np.full((3, 2), value, "float32"))
+        assert (scales > 0).all() and np.isfinite(integers * scales).all()
 
 
 @pytest.mark.parametrize(
@@ -122,18 +121,9 @@ def test_the_file_is_as_described(path):
     assert path.read_bytes() == content
 
 
-def test_the_network_of_the_course_is_small_enough(path):
-    export_weights(make_model(784, 512, 10), path)
-    assert path.stat().st_size <= 450_000
-
-
 @pytest.mark.parametrize(
     ("sizes", "hidden"),
-    [
-        ((784, 10), tf.nn.relu),
-        ((784, 20, 10), tf.nn.tanh),
-        ((784, 30, 20, 10), tf.nn.sigmoid),
-    ],
+    [((784, 10), None), ((784, 20, 10), tf.nn.tanh), ((784, 9, 9, 10), tf.nn.sigmoid)],
 )
 def test_a_network_comes_back_with_rounded_weights(path, random, sizes, hidden):
     model = make_model(*sizes, hidden=hidden)
@@ -164,12 +154,12 @@ MODELS = {
     "from 784 pixels to 10": lambda: make_model(100, 10),
     "10 probabilities": lambda: make_model(784, 9),
     "of softmax": lambda: make_model(784, 10, last=tf.nn.relu),
-    "one of relu, sigmoid, softmax, tanh, got .*swish": lambda: make_model(
-        784, 5, 10, hidden=tf.nn.silu
-    ),
-    "one of relu, sigmoid, softmax, tanh, got .*lambda": lambda: make_model(
-        784, 5, 10, hidden=lambda sums: sums
-    ),
+    **{
+        f"an activation must be one of relu, sigmoid, softmax, tanh, got .*{name}": (
+            lambda hidden=hidden: make_model(784, 5, 10, hidden=hidden)
+        )
+        for name, hidden in {"swish": tf.nn.silu, "lambda": lambda sums: sums}.items()
+    },
     "a NaiveSequential of NaiveDense": lambda: NaiveDense(784, 10, tf.nn.softmax),
 }
 
@@ -194,8 +184,8 @@ def test_every_damage_is_found(path, content, random):
     assert repr(import_weights(path).layers[0]) == "NaiveDense(784, 3, relu)"
 
 
-def cut(tensors):
-    tensors["0.weights"] = tensors["0.weights"][:, :2]
+def put(name, array):
+    return {"change": lambda tensors: tensors.update({name: array})}
 
 
 FORGERIES = {
@@ -205,57 +195,24 @@ FORGERIES = {
     "not iterable": {"activations": 3},
     "2.weights": {"activations": ["relu", "relu", "softmax"]},
     "one or more, got none": {"activations": [], "change": dict.clear},
-    r"none, got \['more'\]": {"change": lambda t: t.update(more=np.ones(1))},
+    r"none, got \['more'\]": put("more", np.ones(1)),
     "0.scales": {"change": lambda t: t.pop("0.scales")},
-    "int8 of": {"change": cut},
-    "int8 of .inputs": {
-        "change": lambda t: t.update({"1.weights": t["1.weights"].astype("float32")})
-    },
-    "to fit layer 0": {
-        "change": lambda t: t.update({"1.weights": np.ones((4, 10), "int8")})
-    },
-    "weights must be finite": {
-        "change": lambda t: t.update({"0.scales": np.full(3, 3e38, "float32")})
-    },
-    "biases must be finite": {
-        "change": lambda t: t.update({"1.biases": np.full(10, np.nan, "float32")})
-    },
+    "int8 of": put("0.weights", np.ones((784, 2), "int8")),
+    "int8 of .inputs": put("1.weights", np.ones((3, 10), "float32")),
+    "to fit layer 0": put("1.weights", np.ones((4, 10), "int8")),
+    "weights must be finite": put("0.scales", np.full(3, 3e38, "float32")),
+    "biases must be finite": put("1.biases", np.full(10, np.nan, "float32")),
 }
 
 
 @pytest.mark.parametrize(("words", "forgery"), FORGERIES.items(), ids=FORGERIES)
 @pytest.mark.usefixtures("content")
 def test_a_file_made_to_deceive_is_refused(path, words, forgery):
-    forge(path, **{"change": lambda tensors: None, **forgery})
+    forge(path)
+    assert len(import_weights(path).layers) == 2  # so it fails for its one reason
+    forge(path, **forgery)
     with pytest.raises(ValueError, match=f"(?s)not usable: .*({words})"):
         import_weights(path)
-
-
-@pytest.mark.usefixtures("content")
-def test_a_file_forged_without_a_change_is_read(path):
-    forge(path, lambda tensors: None)  # so the others fail for their one reason
-    assert len(import_weights(path).layers) == 2
-
-
-@pytest.mark.parametrize("length", [2**63, 2**40, 99_999_999])
-def test_a_header_that_says_it_is_huge_is_refused(path, length):
-    path.write_bytes(length.to_bytes(8, "little") + b"{}")
-    with pytest.raises(ValueError, match="(?i)not usable: .*header"):
-        import_weights(path)
-
-
-def test_a_file_too_large_for_the_page_is_refused(path):
-    with path.open("wb") as file:
-        file.truncate(2**40)  # it has no bytes on the disk
-    with pytest.raises(ValueError, match="not usable: it has more than"):
-        import_weights(path)
-
-
-def test_a_file_that_is_not_there_is_named(tmp_path):
-    with pytest.raises(ValueError, match=r"none is not usable: .*No such file"):
-        import_weights(tmp_path / "none")
-    with pytest.raises(ValueError, match="is not usable: .*directory"):
-        import_weights(tmp_path)
 
 
 # On the real MNIST
@@ -268,9 +225,9 @@ def test_rounding_costs_less_than_a_tenth_of_a_point(mnist, path):
     settings = {"learning_rate": 0.3, "shuffle": True, "seed": 7, "verbose": 0}
     fit_compiled(model, train, train_labels, 2, **settings)
     export_weights(model, path)
-    read = [
-        accuracy(test_labels, predict(m, test)) for m in (model, import_weights(path))
-    ]
+    assert path.stat().st_size <= 450_000
+    both = model, import_weights(path)
+    read = [accuracy(test_labels, predict(network, test)) for network in both]
     assert read[0] > 0.96
     assert abs(read[0] - read[1]) <= 0.001
 
@@ -279,7 +236,4 @@ def test_rounding_costs_less_than_a_tenth_of_a_point(mnist, path):
 def test_the_page_s_network_reads_99_percent(mnist):
     _, _, test, test_labels = mnist
     network = import_weights(WEIGHTS)
-    assert repr(network.layers) == (
-        "[NaiveDense(784, 512, relu), NaiveDense(512, 10, softmax)]"
-    )
     assert accuracy(test_labels, predict(network, test)) >= 0.99

@@ -46,7 +46,7 @@ def image_grid(images, titles, columns: int, **style) -> plt.Figure:
     """Lay pictures out in rows, each under its title."""
     checks.check_positive_integer("number of pictures", len(images))
     checks.check_positive_integer("columns", columns)
-    rows = math.ceil(len(images) / columns)
+    pictures, rows = [*map(as_picture, images)], math.ceil(len(images) / columns)
     titles = [""] * len(images) if titles is None else np.ravel(titles)
     got = f"{len(titles)} for {len(images)} pictures"
     checks.require(len(titles) == len(images), "titles", "one for each picture", got)
@@ -58,8 +58,8 @@ def image_grid(images, titles, columns: int, **style) -> plt.Figure:
     )
     for axis in axes.flat:
         axis.axis("off")
-    for axis, image, title in zip(axes.flat, images, titles, strict=False):
-        axis.imshow(as_picture(image), **style)
+    for axis, picture, title in zip(axes.flat, pictures, titles, strict=False):
+        axis.imshow(picture, **style)
         axis.set_title(title, fontsize="medium")
     return figure
 

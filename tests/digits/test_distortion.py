@@ -44,33 +44,17 @@ def test_turns_and_stretches_agree_with_tensorflow_s(digits):
     distortion = Distortion(elastic=0, shared_by=1, seed=3)
     drawn = Distortion(elastic=0, shared_by=1, seed=3).draw(len(digits), 28)
     rows, columns = drawn.reshape(2, -1, 28, 28)
-    corner, right, below = ((0, 0), (0, 1), (1, 0))
-    transforms = []
-    for row, column in zip(rows, columns, strict=True):
-        x0, y0 = column[corner], row[corner]
-        transforms.append(
-            [
-                column[right] - x0,
-                column[below] - x0,
-                x0,
-                row[right] - y0,
-                row[below] - y0,
-                y0,
-                0,
-                0,
-            ]
-        )
-    expected = (
-        tf.raw_ops.ImageProjectiveTransformV3(
-            images=digits.reshape(-1, 28, 28, 1),
-            transforms=np.float32(transforms),
-            output_shape=[28, 28],
-            fill_value=0.0,
-            interpolation="BILINEAR",
-        )
-        .numpy()
-        .reshape(-1, 784)
+    x, y, zero = columns[:, 0, 0], rows[:, 0, 0], np.zeros(len(digits))
+    across = columns[:, 0, 1] - x, columns[:, 1, 0] - x, x
+    down = rows[:, 0, 1] - y, rows[:, 1, 0] - y, y
+    expected = tf.raw_ops.ImageProjectiveTransformV3(
+        images=digits.reshape(-1, 28, 28, 1),
+        transforms=np.float32([*across, *down, zero, zero]).T,
+        output_shape=[28, 28],
+        fill_value=0.0,
+        interpolation="BILINEAR",
     )
+    expected = np.reshape(expected, (-1, 784))
     assert np.abs(distortion(digits) - expected).max() < 1e-3
     assert np.abs(digits - expected).mean() > 0.01
 
@@ -80,6 +64,9 @@ def test_fields_have_their_strength_everywhere_and_are_smooth(random):
     assert fields.shape == (4000, 28, 28)
     assert np.abs(fields.mean(axis=0)).max() < 0.1
     assert np.abs(fields.std(axis=0) - 1).max() < 0.1
+    undisturbed = np.reshape(places(28), (2, 1, 784))
+    drawn = Distortion(**{**NONE, "elastic": 1.5, "seed": 1}).draw(500, 28)
+    assert np.std(drawn - undisturbed) == pytest.approx(1.5, rel=0.03)
     neighbors = np.mean(fields[:, :, :-1] * fields[:, :, 1:], axis=0)
     assert neighbors.min() > 0.9  # correlation of neighboring pixels
     rough = bend(random, 4000, 28, 0.5)
@@ -107,12 +94,6 @@ def test_a_turn_keeps_every_distance_from_the_middle():
     drawn = Distortion(**{**NONE, "rotation": 40.0, "seed": 1}).draw(50, 28) - 13.5
     assert np.abs(drawn - undisturbed).max() > 5
     assert np.allclose(np.hypot(*drawn), np.hypot(*undisturbed), atol=1e-4)
-
-
-def test_bending_has_its_strength():
-    undisturbed = np.reshape(places(28), (2, 1, 784))
-    drawn = Distortion(**{**NONE, "elastic": 1.5, "seed": 1}).draw(500, 28)
-    assert np.std(drawn - undisturbed) == pytest.approx(1.5, rel=0.03)
 
 
 def test_every_call_draws_anew_and_a_seed_repeats_them(digits):
@@ -144,32 +125,27 @@ def test_any_number_of_pictures_keeps_shape_type_and_range(digits, count):
 
 
 @pytest.mark.parametrize(
-    ("settings", "error", "words"),
+    ("settings", "words"),
     [
-        ({"rotation": -1}, ValueError, "rotation must be at least 0"),
-        ({"scale": 1.0}, ValueError, "scale must be at least 0 and below 1"),
-        ({"shear": np.inf}, ValueError, "shear must be at least 0 and below inf"),
-        ({"shift": np.nan}, ValueError, "shift must be at least 0"),
-        ({"elastic": None}, TypeError, "elastic must be a number, got None"),
-        ({"smoothness": 0}, ValueError, "smoothness must be positive"),
-        ({"shared_by": 0}, ValueError, "shared_by must be at least 1"),
-        ({"seed": 0.5}, TypeError, "seed must be a non-negative integer"),
+        ({"rotation": -1}, "rotation must be at least 0"),
+        ({"scale": 1.0}, "scale must be at least 0 and below 1"),
+        ({"shear": np.inf}, "shear must be at least 0 and below inf"),
+        ({"shift": np.nan}, "shift must be at least 0"),
+        ({"elastic": None}, "elastic must be a number, got None"),
+        ({"smoothness": 0}, "smoothness must be positive"),
+        ({"shared_by": 0}, "shared_by must be at least 1"),
+        ({"seed": 0.5}, "seed must be a non-negative integer"),
     ],
 )
-def test_wrong_settings_are_explained(settings, error, words):
-    with pytest.raises(error, match=words):
+def test_wrong_settings_are_explained(settings, words):
+    with pytest.raises((ValueError, TypeError), match=words):
         Distortion(**settings)
 
 
 @pytest.mark.parametrize(
-    ("images", "error"),
-    [
-        (np.zeros((2, 28, 28), "f4"), ValueError),
-        (np.zeros((2, 783), "f4"), ValueError),
-        (np.zeros((0, 784), "f4"), ValueError),
-        (np.zeros((2, 784), "f8"), TypeError),
-    ],
+    ("shape", "dtype"),
+    [((2, 28, 28), "f4"), ((2, 783), "f4"), ((0, 784), "f4"), ((2, 784), "f8")],
 )
-def test_what_is_no_picture_is_explained(images, error):
-    with pytest.raises(error, match="images must be"):
-        Distortion()(images)
+def test_what_is_no_picture_is_explained(shape, dtype):
+    with pytest.raises((ValueError, TypeError), match="images must be"):
+        Distortion()(np.zeros(shape, dtype))
