@@ -133,6 +133,8 @@ def mean_images(images: np.ndarray, labels: np.ndarray) -> np.ndarray:
         ValueError, TypeError: The two do not fit each other.
     """
     checks.check_same_length(images, labels)
+    checks.check_numpy("images", images)
+    checks.check_numpy("labels", labels)
     checks.check_every_class(labels)
     digits = range(labels.max() + 1)
     return np.stack([images[labels == digit].mean(axis=0) for digit in digits])

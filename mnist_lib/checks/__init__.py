@@ -14,6 +14,7 @@ from mnist_lib.checks.arrays import (
     check_iterable,
     check_labels,
     check_number,
+    check_numpy,
     check_pictures,
     check_positive_integer,
     check_positive_number,

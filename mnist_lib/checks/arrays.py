@@ -147,9 +147,13 @@ def check_labels(labels, num_classes: int = 10) -> None:
         require(not wrong.size, "labels", f"in 0 to {num_classes - 1}", wrong[:1])
 
 
+def check_numpy(name: str, array) -> None:
+    got = type(array).__name__
+    expected = "a NumPy array (np.asarray makes one)"
+    require(isinstance(array, np.ndarray), name, expected, got, TypeError)
+
+
 def check_every_class(labels) -> None:
-    got = type(labels).__name__
-    require(isinstance(labels, np.ndarray), "labels", "a NumPy array", got, TypeError)
     check_labels(labels, num_classes=math.inf)
     present = np.unique(labels)
     expected = "0, 1, … (as by np.unique(labels, return_inverse=True)[1])"
