@@ -86,6 +86,7 @@ def test_forward_shows_image_hidden_neurons_and_probabilities(sizes):
     assert titles(figure) == names
     bars = [bar.get_width() for bar in figure.axes[-1].patches]
     assert bars == pytest.approx(model(vector[np.newaxis]).numpy()[0])
+    assert [*figure.axes[-1].get_yticks()] == [*range(sizes[-1])]
 
 
 @pytest.mark.parametrize("classes", [2, 10, 26])
