@@ -34,7 +34,8 @@ def resumable(fit: Callable) -> Callable:
     Returns:
         The same function with one more argument, ``checkpoint_dir``: a folder to save
         in, or None. A run that finds there what one with the same arguments has saved
-        goes on from it. See ``TrainingCheckpoint``.
+        goes on from it, and prints from where; what another training has saved is
+        refused. See ``TrainingCheckpoint``.
     """
 
     @functools.wraps(fit)

@@ -6,7 +6,9 @@ none of it would be right. So they compare digests before the first step.
 
 import hashlib
 import math
+import os
 import socket
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -24,12 +26,23 @@ from mnist_lib.saving.checkpoints import (
 from mnist_lib.training import rate_at
 from mnist_lib.workers.addresses import find_cluster, is_listening, split_address
 
+# TensorFlow waits for another worker in a way that nothing in this process can end.
+WATCHDOG = """
+import os, select, signal, sys
+if not select.select([sys.stdin], [], [], float(sys.argv[1]))[0]:
+    print("error: the workers answer, but do not connect", file=sys.stderr)
+    os.kill(os.getppid(), signal.SIGKILL)
+"""
+
 
 def join_cluster(time_limit: float = 60.0) -> tf.distribute.Strategy:
     """Wait for all workers that ``TF_CONFIG`` or Slurm names, and join them.
 
+    Workers talk to each other directly, whatever proxy the environment names.
+
     Args:
-        time_limit: Seconds to wait.
+        time_limit: Seconds to wait until all answer, and again until all are
+            connected. After that, the process is ended with a message.
 
     Returns:
         A strategy that trains on all of them.
@@ -41,6 +54,16 @@ def join_cluster(time_limit: float = 60.0) -> tf.distribute.Strategy:
         TimeoutError: A worker did not come.
     """
     resolver, addresses, own = find_cluster()
+    wait_for_workers(addresses, own, time_limit)
+    hosts = [str(split_address(address)[0]) for address in addresses]
+    os.environ["no_grpc_proxy"] = ",".join(hosts)  # they answer without one
+    watchdog = [sys.executable, "-IS", "-c", WATCHDOG, str(time_limit)]
+    with subprocess.Popen(watchdog, stdin=subprocess.PIPE):
+        return tf.distribute.MultiWorkerMirroredStrategy(resolver)
+
+
+def wait_for_workers(addresses: list[str], own: int, time_limit: float) -> None:
+    """Listen at the own address until all others answer at theirs."""
     port, last = split_address(addresses[own])[1], time.monotonic() + time_limit
     both = socket.has_dualstack_ipv6()
     family = socket.AF_INET6 if both else socket.AF_INET
@@ -55,7 +78,6 @@ def join_cluster(time_limit: float = 60.0) -> tf.distribute.Strategy:
             time.sleep(0.1)
     if missing:
         raise TimeoutError(f"no answer from {missing} within {time_limit:g} s")
-    return tf.distribute.MultiWorkerMirroredStrategy(resolver)
 
 
 def facts_of_training(images, labels, sizes, settings) -> dict[str, str]:

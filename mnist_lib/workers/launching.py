@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import math
 import os
 import shutil
 import signal
@@ -15,7 +16,7 @@ from pathlib import Path
 from mnist_lib import checks
 from mnist_lib.workers.addresses import free_addresses
 
-GRACE = 3.0  # seconds
+GRACE = 3.0  # seconds in which the other workers may tell of a failure, too
 CONNECTION_LOST = 75  # exit code of a worker that lost another one: worth another try
 # Waits until its input ends, as it does when this process ends in whatever way. Then
 # it kills its process group, to which all workers belong.
@@ -60,68 +61,42 @@ def start_workers(
 
 def run_workers(program: list[str], count: int, out) -> tuple[list, list]:
     """Run all workers until they end, or one fails; return lines and failures."""
-    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
-        outputs, errors = (
-            [Path(folder, f"{i}.{stream}") for i in range(count)]
-            for stream in ("out", "err")
-        )
-        with started(program, outputs, errors) as workers:
-            codes, lines = watch(workers, outputs, out)
-        told = enumerate(zip(codes, errors, strict=True))
-        failures = [describe_failure(i, *failure) for i, failure in told if failure[0]]
+    with (
+        tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder,
+        processes(program, count, folder) as workers,
+    ):
+        codes, lines = watch(workers, folder, out)
+        told = [read_lines(folder, f"{i}.err") for i in range(count)]
+    failures = [
+        describe_failure(worker, code, told[worker])
+        for worker, code in enumerate(codes)
+        if code
+    ]
     if not failures and not out.isatty():
         show(lines, out)
     return lines, failures
 
 
 @contextlib.contextmanager
-def started(program: list[str], outputs: list, errors: list) -> Iterator[list]:
-    """Start workers that print into these files, and end them when the block ends."""
+def processes(program: list[str], count: int, folder: str) -> Iterator[list]:
+    """Start workers that print into files of a folder, and end them with the block."""
     guard = [sys.executable, "-IS", "-c", GUARD]
     guard = subprocess.Popen(guard, stdin=subprocess.PIPE, process_group=0)
-    workers, addresses = [], free_addresses(len(outputs))
+    workers, addresses = [], free_addresses(count)
     try:
-        for i, files in enumerate(zip(outputs, errors, strict=True)):
-            cluster = environment(addresses, i)
-            workers.append(start_worker(program, cluster, *files, guard.pid))
+        for i in range(count):
+            out, err = (Path(folder, f"{i}.{stream}") for stream in ("out", "err"))
+            with out.open("wb") as output, err.open("wb") as errors:
+                files = subprocess.DEVNULL, output, errors
+                task = {"env": environment(addresses, i), "process_group": guard.pid}
+                command = [sys.executable, *program]
+                workers.append(subprocess.Popen(command, -1, None, *files, **task))
         yield workers
     finally:
         guard.communicate()  # closes its input
         for worker in workers:
             worker.kill()  # where there are no process groups
             worker.wait()
-
-
-def start_worker(program: list[str], environment, output, errors, group: int):
-    """Start a process that belongs to a group and prints into two files."""
-    with output.open("wb") as output_file, errors.open("wb") as errors_file:
-        return subprocess.Popen(
-            [sys.executable, *program],
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            stdout=output_file,
-            stderr=errors_file,
-            process_group=group,
-        )
-
-
-def watch(workers: list, outputs: list[Path], out) -> tuple[list, list]:
-    """Show what workers print until all end; return their exit codes and lines.
-
-    After a failure, the others have some time to end, too, and to tell more of it.
-    """
-    codes, lines, deadline = [None], [[] for _ in outputs], float("inf")
-    if out.isatty():
-        show(lines, out)
-    while None in codes and time.monotonic() < deadline:
-        time.sleep(0.05)
-        codes = [worker.poll() for worker in workers]
-        before, lines = lines, [read_lines(path) for path in outputs]
-        if out.isatty() and lines != before:
-            show(lines, out, again=True)
-        if any(codes):
-            deadline = min(deadline, time.monotonic() + GRACE)
-    return codes, lines
 
 
 def environment(addresses: list[str], own: int) -> dict[str, str]:
@@ -135,13 +110,32 @@ def environment(addresses: list[str], own: int) -> dict[str, str]:
         "TF_NUM_INTEROP_THREADS": share,
         "TF_CPP_MIN_LOG_LEVEL": "3",
         "PYTHONUNBUFFERED": "1",
-        "no_grpc_proxy": "127.0.0.1",  # no proxy stands between processes of a machine
     }
 
 
-def read_lines(path: Path) -> list[str]:
+def watch(workers: list, folder: str, out) -> tuple[list, list]:
+    """Show what workers print until all end; return their exit codes and lines.
+
+    After a failure, the others have some time to end, too, and to tell more of it.
+    """
+    shown, deadline = None, math.inf
+    while True:
+        codes = [worker.poll() for worker in workers]
+        lines = [read_lines(folder, f"{i}.out") for i in range(len(workers))]
+        if out.isatty() and lines != shown:
+            show(lines, out, again=shown is not None)
+            shown = lines
+        if None not in codes or time.monotonic() > deadline:
+            return codes, lines
+        if any(codes):
+            deadline = min(deadline, time.monotonic() + GRACE)
+        time.sleep(0.05)
+
+
+def read_lines(folder: str, name: str) -> list[str]:
     """Return the lines that a worker has printed so far."""
-    return [line.rstrip() for line in path.read_text(errors="replace").splitlines()]
+    text = Path(folder, name).read_text(errors="replace")
+    return [line.rstrip() for line in text.splitlines()]
 
 
 def show(lines: list[list[str]], out, again: bool = False) -> None:
@@ -154,12 +148,12 @@ def show(lines: list[list[str]], out, again: bool = False) -> None:
     print(up + "\n".join(rows), file=out, flush=True)
 
 
-def describe_failure(worker: int, code: int, errors: Path) -> tuple:
+def describe_failure(worker: int, code: int, complaint: list[str]) -> tuple:
     """Return how little a failure tells (0 to 2), whose it is, and in which words.
 
     Those that one failure took along tell less than the one that failed.
     """
-    words = [f"exit code {code}", *filter(None, read_lines(errors))][-1]
+    words = [f"exit code {code}", *filter(None, complaint)][-1]
     if code < 0:
         return 1, worker, f"killed by {signal.Signals(-code).name}"
     lost = code == CONNECTION_LOST or words.startswith("ConnectionError: ")

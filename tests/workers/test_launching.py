@@ -168,7 +168,7 @@ start_workers(["-c", "open('alive', 'w').write(' '); import time; time.sleep(99)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL, signal.SIGHUP])
 def test_whatever_ends_the_program_ends_its_workers(folder, number):
     os.mkfifo("alive")  # can be read from as long as a worker is there
     reader = os.open("alive", os.O_RDONLY | os.O_NONBLOCK)
@@ -194,11 +194,11 @@ def test_whatever_ends_the_program_ends_its_workers(folder, number):
 def test_workers_of_this_machine_talk_past_any_proxy(monkeypatch):
     monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
     monkeypatch.setenv("no_grpc_proxy", "example.org")
-    told = "import mnist_lib; mnist_lib.join_cluster(30); print('joined')"
+    told = "import mnist_lib; mnist_lib.join_cluster(100); print('joined')"
     code = "import io, mnist_lib, sys\n"
     code += "print(mnist_lib.start_workers(['-c', sys.argv[1]], 2, out=io.StringIO()))"
     command = [sys.executable, "-c", code, told]  # a process, since it may hang
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=250)
     assert done.stdout == f"{[['joined']] * 2}\n", done.stderr
 
 
@@ -238,11 +238,14 @@ open(f"run-{own}-{run}", "w").close()
 worker, batch = map(int, (kills[run] if run < len(kills) else "9 9").split())
 seen = 0
 
+class Killer(m.Callback):
+    def on_batch_end(self, batch_of_epoch, history):
+        global seen
+        seen += 1
+        if (own, seen) == (worker, batch):
+            os.kill(os.getpid(), 9)
+
 def rate(step):
-    global seen
-    seen += 1
-    if (own, seen) == (worker, batch):
-        os.kill(os.getpid(), 9)
     return 0.05 / (1 + step / 100)
 
 def make():
@@ -257,6 +260,7 @@ try:
     model, history = m.fit_distributed(
         make, images, labels, 2, 5, strategy, rule=m.Momentum, learning_rate=rate,
         shuffle=True, seed=3, checkpoint_dir=sys.argv[1], verbose=0,
+        callbacks=[Killer()],
         validation_data=(images, labels),
     )
 except ConnectionError as error:
