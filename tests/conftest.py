@@ -6,7 +6,6 @@ import http.server
 import os
 import shutil
 import signal
-import subprocess
 import sys
 import tempfile
 import threading
@@ -109,16 +108,6 @@ def give_up(reason):
     if os.environ.get("CI"):
         pytest.fail(reason)
     pytest.skip(reason)
-
-
-def run_on_a_small_disk(disk, command, **settings):
-    """Run a command in a world of its own, where the folder is a disk of 1 MB."""
-    world = ["unshare", "-rm", "sh", "-c"]
-    mount = 'mount -t tmpfs -o size=1m tmpfs "$0"'
-    if subprocess.run([*world, mount, disk], capture_output=True).returncode:
-        give_up("a small disk cannot be mounted here")
-    command = [*world, f'{mount} && exec "$@"', disk, *command]
-    return subprocess.run(command, capture_output=True, text=True, **settings)
 
 
 @pytest.fixture(scope="session")

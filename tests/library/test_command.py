@@ -2,7 +2,6 @@ import json
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -135,22 +134,6 @@ def test_what_is_wrong_is_told_in_one_line(
     code, complaint = run_here(monkeypatch, capsys, *options, cluster=cluster)
     assert code == 2
     assert complaint.startswith(f"error: {words}") and complaint.count("\n") == 1
-
-
-def test_a_port_in_use_is_told(monkeypatch, capsys):
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = listener.getsockname()[1]
-        told = run_here(monkeypatch, capsys, cluster=config([f"127.0.0.1:{port}"]))
-    assert told[0] == 2
-    assert told[1].startswith(f"error: port {port} of worker 0 is in use")
-
-
-def test_a_worker_that_does_not_come_is_named(monkeypatch, capsys):
-    addresses = free_addresses(2)
-    told = run_here(
-        monkeypatch, capsys, "--time-limit", "0.3", cluster=config(addresses)
-    )
-    assert told == (2, f"error: no answer from ['{addresses[1]}'] within 0.3 s\n")
 
 
 @pytest.mark.integration
