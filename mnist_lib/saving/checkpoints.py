@@ -140,7 +140,7 @@ class TrainingCheckpoint(Callback, tf.train.experimental.PythonState):
         """Refuse a checkpoint whose steps are not those of this training."""
         saved, own = dict(progress["description"]), dict(self.description)
         rate = self.settings.get("learning_rate")
-        for step, saved_rate in enumerate(progress["rates"] if rate else []):
+        for step, saved_rate in enumerate([] if rate is None else progress["rates"]):
             if not math.isclose(saved_rate, rate_at(rate, step), rel_tol=1e-6):
                 name = f"the learning rate of step {step}"
                 saved[name], own[name] = saved_rate, rate_at(rate, step)
@@ -201,7 +201,7 @@ def check_no_pattern(folder: PurePath) -> None:
 
 
 def make_writable(folder: Path) -> None:
-    """Make sure that the folder is there and can be written to.
+    """Make sure that the folder is there and can be used.
 
     Raises:
         OSError: It cannot.
@@ -210,9 +210,10 @@ def make_writable(folder: Path) -> None:
         with contextlib.suppress(FileExistsError):  # a file, which the next line tells
             folder.mkdir(parents=True, exist_ok=True)
         tempfile.TemporaryFile(dir=folder).close()
+        os.listdir(folder)
     except OSError as error:
         got = f"{folder}: {error.strerror}"
-        expected = "a folder that can be written to"
+        expected = "a folder that can be read and written to"
         checks.require(False, "checkpoint_dir", expected, got, OSError)
 
 

@@ -198,7 +198,7 @@ def test_workers_of_this_machine_talk_past_any_proxy(monkeypatch):
     code = "import io, mnist_lib, sys\n"
     code += "print(mnist_lib.start_workers(['-c', sys.argv[1]], 2, out=io.StringIO()))"
     command = [sys.executable, "-c", code, told]  # a process, since it may hang
-    done = subprocess.run(command, capture_output=True, text=True, timeout=250)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=500)
     assert done.stdout == f"{[['joined']] * 2}\n", done.stderr
 
 
