@@ -22,7 +22,7 @@ from safetensors.numpy import save
 
 from mnist_lib import checks
 from mnist_lib.dense_layers import NaiveDense, NaiveSequential
-from mnist_lib.saving.archives import (
+from mnist_lib.saving.disk import (
     header_and_numbers,
     read_tensors,
     refusing,

@@ -18,7 +18,7 @@ from mnist_lib import (
     predict,
     quantize,
 )
-from mnist_lib.saving.archives import header_and_numbers
+from mnist_lib.saving.disk import header_and_numbers
 
 WEIGHTS = ROOT / "book/_static/draw/weights.safetensors"
 

@@ -15,7 +15,8 @@ from pathlib import Path
 import numpy as np
 
 from mnist_lib.checks import require
-from mnist_lib.saving.archives import read_arrays, refusing, sha256, write_whole
+from mnist_lib.saving.archives import read_arrays
+from mnist_lib.saving.disk import refusing, sha256, write_whole
 
 # Keras's own address, and the one that it had before.
 ADDRESSES = (

@@ -25,7 +25,7 @@ import numpy as np
 import tensorflow as tf
 
 from mnist_lib import checks
-from mnist_lib.saving.archives import sha256
+from mnist_lib.saving.disk import sha256
 from mnist_lib.training import Callback, rate_at
 
 __all__ = ["TrainingCheckpoint"]

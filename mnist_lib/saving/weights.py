@@ -11,7 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from mnist_lib import checks
-from mnist_lib.saving import archives
+from mnist_lib.saving import disk
 
 __all__ = ["load_weights", "save_weights", "to_keras"]
 
@@ -31,7 +31,7 @@ def save_weights(model, path: str | os.PathLike) -> None:
     """
     checks.check_model(model)
     arrays = {f"weight_{i}": weight.numpy() for i, weight in enumerate(model.weights)}
-    archives.write_tensors(path, arrays, {"sha256": archives.sha256(*arrays.values())})
+    disk.write_tensors(path, arrays, {"sha256": disk.sha256(*arrays.values())})
 
 
 def load_weights(model, path: str | os.PathLike) -> None:
@@ -47,14 +47,14 @@ def load_weights(model, path: str | os.PathLike) -> None:
     """
     checks.check_model(model)
     own = {f"weight_{i}": weight.numpy() for i, weight in enumerate(model.weights)}
-    with archives.refusing(path):
+    with disk.refusing(path):
         size = sum(array.nbytes for array in own.values())
-        saved, metadata, _ = archives.read_tensors(path, size)
-        expected, got = archives.kinds(own), archives.kinds(saved)
+        saved, metadata, _ = disk.read_tensors(path, size)
+        expected, got = disk.kinds(own), disk.kinds(saved)
         if got != expected:
             raise ValueError(f"it must hold {expected}; got {got}")
         arrays = [saved[name] for name in own]
-        if archives.sha256(*arrays) != metadata.get("sha256"):
+        if disk.sha256(*arrays) != metadata.get("sha256"):
             raise ValueError("its weights are not those saved")
     for weight, array in zip(model.weights, arrays, strict=True):
         weight.assign(array)

@@ -17,12 +17,12 @@ import numpy as np
 import tensorflow as tf
 
 from mnist_lib.checks import require
-from mnist_lib.saving.archives import sha256
 from mnist_lib.saving.checkpoints import (
     checkpoint_folder,
     describe,
     saved_checkpoints,
 )
+from mnist_lib.saving.disk import sha256
 from mnist_lib.training import rate_at
 from mnist_lib.workers.addresses import find_cluster, is_listening, split_address
 

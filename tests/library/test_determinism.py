@@ -16,7 +16,7 @@ import tensorflow as tf
 from mnist_lib import (
     Adam, Distortion, NaiveDense, NaiveSequential, fit, fit_compiled, he_start
 )
-from mnist_lib.saving.archives import sha256
+from mnist_lib.saving.disk import sha256
 
 WAYS = {
     "fit": fit,

@@ -331,7 +331,7 @@ def try_files(name, only=None):
         path.write_bytes(kind(random, arrays))
         print(json.dumps([number, kind.__name__]), flush=True)
         before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        signal.alarm(SECONDS)  # no handler: archives.py would take it for damage
+        signal.alarm(SECONDS)  # no handler: disk.py would take it for damage
         end = end_of_loading(load, path, arrays)
         signal.alarm(0)
         growth = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before

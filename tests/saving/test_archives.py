@@ -1,15 +1,11 @@
 import io
-import os
 import re
 import resource
 import struct
-import subprocess
-import sys
 import zipfile
 
 import numpy as np
 import pytest
-from conftest import ROOT
 
 from mnist_lib.saving import archives
 
@@ -183,43 +179,3 @@ def test_a_bomb_is_refused_before_it_unfolds(path, arrays):
         assert refused(path)
     finally:
         resource.setrlimit(resource.RLIMIT_AS, limits)
-
-
-def test_without_a_folder_or_with_one_in_its_place_it_says_so(arrays, tmp_path, path):
-    before = path.read_bytes()
-    (tmp_path / "folder.npz").mkdir()
-    for place in ("missing/a.npz", "some arrays.npz/a.npz", "folder.npz"):
-        with pytest.raises(OSError, match=f"{place} could not be written: [A-Z]"):
-            archives.write_arrays(tmp_path / place, arrays)
-    assert {entry.name for entry in tmp_path.iterdir()} == {path.name, "folder.npz"}
-    assert path.read_bytes() == before
-
-
-@pytest.mark.integration
-@pytest.mark.slow
-def test_a_killed_write_leaves_the_old_file_alone(path, tmp_path):
-    code = """
-import sys, numpy, archives
-noise = numpy.random.default_rng(1).random(10**7)
-archives.write_arrays(sys.argv[1], {"array": noise})
-"""
-    before = path.read_bytes()
-    child = subprocess.Popen(
-        [sys.executable, "-c", code, path], cwd=ROOT / "mnist_lib/saving"
-    )
-    while len(os.listdir(tmp_path)) < 2:  # until there is an unfinished file
-        assert child.poll() is None
-    child.kill()
-    child.wait()
-    assert path.read_bytes() == before and len(os.listdir(tmp_path)) == 2
-
-
-def test_a_digest_is_that_of_all_bytes_in_order():
-    # From `printf abcdef | sha256sum`.
-    digest = "bef57ec7f53a6d40beb640a780a639c83bc29ac8a9816f1fc6c5c6dcd93c4721"
-    letters = [np.frombuffer(part, np.uint8) for part in (b"abc", b"def")]
-    assert archives.sha256(*letters) == digest
-    assert archives.sha256(*letters[::-1]) != digest
-    pixels = np.arange(6.0).reshape(2, 3)
-    assert archives.sha256(pixels) == archives.sha256(np.asfortranarray(pixels))
-    assert archives.sha256(pixels) != archives.sha256(pixels.T)
