@@ -14,27 +14,19 @@ import tensorflow as tf
 
 import mnist_lib
 from mnist_lib import (
-    Momentum,
     NaiveDense,
     NaiveSequential,
     fit,
     join_cluster,
     start_workers,
 )
-from mnist_lib.checks import check_shares
 from mnist_lib.workers.addresses import free_addresses, is_listening
-from mnist_lib.workers.cluster import fact_of_rule, translate_error
+from mnist_lib.workers.cluster import translate_error
 
 
 def config(index=0, kind="worker", **jobs):
     jobs = jobs or {"worker": ["one:1", "two:2"]}
     return json.dumps({"cluster": jobs, "task": {"type": kind, "index": index}})
-
-
-def test_no_cluster_is_joined_without_being_told(monkeypatch):
-    monkeypatch.delenv("TF_CONFIG", raising=False)
-    with pytest.raises(ValueError, match="TF_CONFIG must be of the form"):
-        join_cluster()
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", ""])
@@ -70,21 +62,6 @@ def test_workers_that_answer_but_do_not_connect_are_told():
         done = subprocess.run(command, env=environment, timeout=200, **pipes)
     assert done.returncode == -signal.SIGKILL
     assert "error: the workers answer, but do not connect" in done.stderr
-
-
-def test_every_replica_needs_a_share():
-    check_shares(4, 4)
-    with pytest.raises(
-        ValueError, match="batch_size must be at least 1 for each of 4 r"
-    ):
-        check_shares(3, 4)
-
-
-def test_rules_differ_in_their_names_and_numbers():
-    weights = [tf.Variable([1.0])]
-    facts = [fact_of_rule(Momentum(weights, rate)) for rate in (0.9, 0.8, 0.9)]
-    assert facts[0] == facts[2] != facts[1]
-    assert fact_of_rule(mnist_lib.update_weights) == {"the rule": "update_weights"}
 
 
 def test_other_errors_of_tensorflow_stay_what_they_are():
