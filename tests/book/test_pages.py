@@ -247,6 +247,7 @@ def test_page_is_in_order(tab, site, page):
         tab.set_viewport_size({"width": width, "height": 450})
         assert tab.evaluate(NOT_SCROLLED), width
         assert len(shown_search_boxes(tab)) == 1
+    assert tab.evaluate(CUT_CODE) == []  # its lines break
     tab.evaluate(TWO_FRAMES)  # after which what scrolls has been named
     assert [box for box, reached in tab.evaluate(SCROLLING) if not reached] == []
     assert tab.complaints == []
@@ -703,10 +704,3 @@ def test_what_goes_on_past_an_edge_shows_that_it_does(phone, site, theme):
     assert shaded(phone, table) == (True, False)
     phone.set_viewport_size(WIDE)
     assert not shaded(phone, table)[1]
-
-
-def test_no_line_of_code_is_cut_on_a_phone(phone, site):
-    for chapter in CHAPTERS:
-        phone.goto(f"{site}/{chapter}.html")
-        phone.evaluate(UNFOLD)
-        assert phone.evaluate(CUT_CODE) == []
