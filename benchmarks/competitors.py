@@ -22,7 +22,7 @@ from mnist_lib import (
     fit,
     one_training_step,
 )
-from mnist_lib.compiling import compile_epoch
+from mnist_lib.compiling import compile_epoch, split_batches
 
 
 @dataclass
@@ -246,56 +246,42 @@ def jax_scan(work):
 # Floors: the matrix products of forward and backward pass, and nothing else
 
 
-def products(work, arrays, multiply, transpose):
-    """Return a function that does an epoch's matrix products, of any library."""
-    images, weights, *signals = arrays
-
-    def batch(first, last):
-        inputs = [images[first:last], *(signal[: last - first] for signal in signals)]
-        for i, W in enumerate(weights):
-            multiply(inputs[i], W)
-            if i > 0:  # the pictures need no gradient
-                multiply(inputs[i + 1], transpose(W))
-            multiply(transpose(inputs[i]), inputs[i + 1])
-
-    def epoch():
-        for first, last in work.batches():
-            batch(first, last)
-
-    return epoch
-
-
-def floor_arrays(work, convert):
-    """Return pictures, matrices, and a made-up signal for every layer's output."""
-    random = np.random.default_rng(work.seed)
-    weights = [convert(weight) for weight in work.start()[::2]]
-    shapes = [(work.batch_size, outputs) for _, outputs in work.sizes]
-    signals = [convert(random.random(shape, dtype="float32")) for shape in shapes]
-    return convert(work.images), weights, *signals
+def products(images, weights, multiply, transpose):
+    """Return the gradients of a step as its matrix products alone would have them."""
+    *inputs, signal = itertools.accumulate([images, *weights], multiply)
+    gradients = [multiply(transpose(inputs[-1]), signal)]
+    for W, values in zip(weights[:0:-1], inputs[-2::-1], strict=True):
+        signal = multiply(signal, transpose(W))
+        gradients.append(multiply(transpose(values), signal))
+    return gradients
 
 
 def floor_numpy(work):
     """With the BLAS that NumPy was built with, usually OpenBLAS."""
-    return products(work, floor_arrays(work, np.asarray), np.matmul, np.transpose)
-
-
-def floor_tensorflow(work):
-    """In a graph, one call for each batch."""
-    images, weights, *signals = floor_arrays(work, tf.constant)
-
-    @tf.function
-    def batch(inputs):
-        inputs, done = [inputs, *(s[: tf.shape(inputs)[0]] for s in signals)], []
-        for i, W in enumerate(weights):
-            done.append(tf.matmul(inputs[i], W))
-            if i > 0:
-                done.append(tf.matmul(inputs[i + 1], W, transpose_b=True))
-            done.append(tf.matmul(inputs[i], inputs[i + 1], transpose_a=True))
-        return [product[0, 0] for product in done]
+    weights = work.start()[::2]
 
     def epoch():
         for first, last in work.batches():
-            batch(images[first:last])
+            products(work.images[first:last], weights, np.matmul, np.transpose)
+
+    return epoch
+
+
+def floor_graph(work, jit_compile=False):
+    """TensorFlow, all batches in one graph."""
+    weights = [tf.constant(W) for W in work.start()[::2]]
+
+    @tf.function(jit_compile=jit_compile)
+    def run(batches, rest):
+        gradients = products(rest, weights, tf.matmul, tf.transpose)
+        for i in tf.range(batches.shape[0]):
+            gradients = products(batches[i], weights, tf.matmul, tf.transpose)
+        return gradients
+
+    parts = split_batches(tf.constant(work.images), work.batch_size)
+
+    def epoch():
+        run(*parts)[0].numpy()  # waits for it
 
     return epoch
 
@@ -304,20 +290,22 @@ def floor_torch(work):
     """With PyTorch's BLAS, on Intel's processors MKL."""
     import torch
 
-    arrays = floor_arrays(work, torch.from_numpy)
-    epoch = products(work, arrays, torch.matmul, torch.t)
+    images = torch.from_numpy(work.images)
+    weights = [torch.from_numpy(W) for W in work.start()[::2]]
 
-    def without_gradients():
+    def epoch():
         with torch.no_grad():
-            epoch()
+            for first, last in work.batches():
+                products(images[first:last], weights, torch.matmul, torch.t)
 
-    return without_gradients
+    return epoch
 
 
 STEPS = {"steps_per_execution": 50}
 COMPETITORS = {
     "products alone, NumPy": floor_numpy,
-    "products alone, TensorFlow": floor_tensorflow,
+    "products alone, TensorFlow": floor_graph,
+    "products alone, XLA": partial(floor_graph, jit_compile=True),
     "products alone, PyTorch": floor_torch,
     "eager, as in the source": eager_source,
     "eager, fit": eager_fit,

@@ -7,6 +7,7 @@ slow all of them alike. Compare the ratios of a run, not its seconds with anothe
 """
 
 import argparse
+import math
 import statistics
 
 import measuring
@@ -94,13 +95,14 @@ def tabulate(first, times):
 
 
 def print_table(rows) -> None:
-    """Print the fastest first; the ratio is to the fastest of the floors."""
-    heads = ("median", "from", "to", "first", "ratio")
-    print(f"{'one epoch':32}", *(f"{head:>8}" for head in heads))
+    """Print Markdown, the fastest first; the ratio is to the fastest of the floors."""
+    heads = ("median (s)", "from", "to", "first", "ratio")
+    print(f"\n| {'one epoch':32} |", *(f"{head:>10} |" for head in heads))
+    print(f"| {'-' * 32} |", *["---------: |"] * len(heads))
     for name, row in sorted(rows.items(), key=lambda item: item[1]["median"]):
-        times = [row[key] for key in ("median", "least", "largest", "first")]
-        times += [row["to_floor"]] if row["to_floor"] else []
-        print(f"{name:32}", *(f"{value:8.2f}" for value in times))
+        keys = ("median", "least", "largest", "first", "to_floor")
+        values = [row[key] or math.nan for key in keys]
+        print(f"| {name:32} |", *(f"{value:10.2f} |" for value in values))
 
 
 def draw(rows, path) -> None:

@@ -45,11 +45,12 @@ def test_epochs_are_timed_and_compared(tmp_path):
     rows = found["epochs"]
     for name in (
         "products alone, NumPy",
+        "products alone, XLA",
         "eager, fit",
         "Keras fit",
         "graph of an epoch",
     ):
-        assert re.search(rf"(?m)^{name} ", screen)
+        assert re.search(rf"(?m)^\| {name} +\| +\d+\.\d\d \|", screen)
         assert 0 < rows[name]["least"] <= rows[name]["median"] <= rows[name]["largest"]
         assert rows[name]["to_floor"] > 0
     assert found["machine"]["threads"] >= 1
