@@ -6,7 +6,12 @@ weights. Each module has a chapter of the same name in the course.
 """
 
 from mnist_lib.batching import BatchGenerator
-from mnist_lib.dense_layers import NaiveDense, NaiveSequential, uniform_start
+from mnist_lib.dense_layers import (
+    NaiveDense,
+    NaiveSequential,
+    uniform_start,
+    variables_of,
+)
 from mnist_lib.digits.distortion import Distortion
 from mnist_lib.digits.stand_in import make_stand_in
 from mnist_lib.drawing import export_weights, import_weights, quantize
@@ -58,6 +63,7 @@ from mnist_lib.training import (
     History,
     one_training_step,
     rate_at,
+    training_mode,
     update_weights,
 )
 from mnist_lib.workers.cluster import join_cluster
@@ -124,6 +130,8 @@ __all__ = [
     "start_workers",
     "to_keras",
     "to_vectors",
+    "training_mode",
     "uniform_start",
     "update_weights",
+    "variables_of",
 ]

@@ -143,3 +143,26 @@ class NaiveSequential:
             print(f"{layer!r:32} {shapes:20} {count:>9,}")
             total += count
         print(f"{'all weights':53} {total:>9,}")
+
+
+def layers_of(model) -> list:
+    """Return the model and all layers that it holds, however deep, each once."""
+    found, waiting = [], [model]
+    while waiting:
+        part = waiting.pop(0)
+        if isinstance(part, list | tuple | dict):
+            waiting += part.values() if isinstance(part, dict) else part
+        elif callable(part) and hasattr(part, "weights"):
+            if not any(part is layer for layer in found):
+                found.append(part)
+                waiting += getattr(part, "__dict__", {}).values()
+    return found
+
+
+def variables_of(model) -> list[tf.Variable]:
+    """Return the weights, then what layers keep without training it: their ``state``.
+
+    A layer's ``state`` is a list of ``tf.Variable``, such as running means.
+    """
+    states = [getattr(layer, "state", []) for layer in layers_of(model)]
+    return [*model.weights, *sum(states, [])]

@@ -5,6 +5,7 @@ Bad input raises a ``ValueError`` or ``TypeError`` that names the argument.
 Source: F. Chollet, *Deep Learning with Python*, 2nd edition, sections 2.5.2 and 2.5.3.
 """
 
+import contextlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -15,6 +16,7 @@ import tensorflow as tf
 
 from mnist_lib import checks
 from mnist_lib.batching import BatchGenerator
+from mnist_lib.dense_layers import layers_of
 from mnist_lib.gradient_tape import average_loss, loss_and_gradients
 
 __all__ = [
@@ -23,6 +25,7 @@ __all__ = [
     "fit",
     "one_training_step",
     "rate_at",
+    "training_mode",
     "update_weights",
 ]
 
@@ -33,12 +36,32 @@ def update_weights(gradients, weights, learning_rate: float = 1e-3) -> None:
     Args:
         gradients: List of tensors, one for each weight, of the weight's shape.
         weights: List of as many ``tf.Variable``.
-        learning_rate: Positive number, the length of the step.
+        learning_rate: The length of the step, 0 or above.
     """
-    checks.check_positive_number("learning_rate", learning_rate)
+    checks.check_number("learning_rate", learning_rate)
     checks.check_gradients(gradients, weights)
     for gradient, weight in zip(gradients, weights, strict=True):
         weight.assign_sub(learning_rate * gradient)
+
+
+@contextlib.contextmanager
+def training_mode(model) -> Iterator[None]:
+    """Let the model's layers know that they are training, for a ``with`` block.
+
+    A layer that works differently in training, such as dropout, has an attribute
+    ``training``. It is True inside the block and False after it.
+
+    Args:
+        model: Callable whose layers can be reached through attributes and lists.
+    """
+    layers = [layer for layer in layers_of(model) if hasattr(layer, "training")]
+    for layer in layers:
+        layer.training = True
+    try:
+        yield
+    finally:
+        for layer in layers:
+            layer.training = False
 
 
 def one_training_step(
@@ -55,14 +78,16 @@ def one_training_step(
         model: Callable with a list ``weights``; they are changed in place.
         images_batch: Array of shape (n, …) that the model takes.
         labels_batch: Integers of shape (n,), or the targets that ``loss`` takes.
-        learning_rate: Positive number, the length of the step.
+        learning_rate: The length of the step, 0 or above.
         update: Rule that is called as ``update_weights`` is.
         loss: Function of (labels, predictions) that returns a scalar tensor.
 
     Returns:
         The batch's loss before the step, a scalar tensor, in nats by default.
     """
-    value, gradients = loss_and_gradients(model, images_batch, labels_batch, loss)
+    with training_mode(model):
+        value, gradients = loss_and_gradients(model, images_batch, labels_batch, loss)
+    checks.check_gradients(gradients, model.weights)
     update(gradients, model.weights, learning_rate)
     return value
 
@@ -117,11 +142,11 @@ def rate_at(learning_rate, step: int) -> float:
 
     Args:
         learning_rate: Positive number, or a schedule: a function from the number
-            of a step, counted from 0, to a positive number.
+            of a step, counted from 0, to a number of 0 or above.
         step: The step's number.
     """
     rate = learning_rate(step) if callable(learning_rate) else learning_rate
-    checks.check_positive_number("learning_rate", rate)
+    checks.check_number("learning_rate", rate)
     return float(rate)
 
 
@@ -129,7 +154,14 @@ class Callback:
     """What ``fit`` tells of a training while it goes on; a subclass does something.
 
     A callback may look at what it is given, and bring it to another state at the
-    beginning: ``fit`` goes on from where the history ends.
+    beginning: ``fit`` goes on from where the history ends. This one stops a training
+    whose validation loss has been rising for three epochs:
+
+    ```python
+    class EarlyStopping(Callback):
+        def on_epoch_end(self, epoch, history):
+            return min(history.validation_losses) < min(history.validation_losses[-3:])
+    ```
     """
 
     def on_train_begin(self, model, generator, history, update, distort) -> None:
@@ -138,8 +170,8 @@ class Callback:
     def on_batch_end(self, batch: int, history: History) -> None:
         """Called after the step on each batch, counted from 0 in its epoch."""
 
-    def on_epoch_end(self, epoch: int, history: History) -> None:
-        """Called when an epoch has been measured and the next order been drawn."""
+    def on_epoch_end(self, epoch: int, history: History) -> bool | None:
+        """Called when an epoch has been measured; return True to stop the training."""
 
 
 def run_steps(
@@ -217,8 +249,8 @@ def fit(
         labels: Integers of shape (n,), or the targets that ``loss`` takes.
         epochs: Times that every example is used, at least 1.
         batch_size: Examples per step.
-        learning_rate: Positive number, the length of a step, or a schedule, which
-            returns that number for the number of the step.
+        learning_rate: Positive number, the length of a step, or a schedule: a function
+            from the step's number, counted from 0, to its rate, 0 or above.
         shuffle: Draw a new order of the examples for every epoch.
         seed: Integer that fixes those orders, or None.
         validation_data: Pair (images, labels) to measure after every epoch.
@@ -226,7 +258,8 @@ def fit(
             several in a dictionary; then ``validation_metrics`` holds dictionaries.
         verbose: 1 prints every 100th batch's loss, "bar" shows a bar, 0 nothing.
         update: Rule that is called as ``update_weights`` is.
-        distort: Function that returns a changed copy of all images, for each epoch.
+        distort: Function that returns a changed copy of all images, for each epoch. It
+            cannot write into what it is given.
         step: Takes a step; it is called as ``one_training_step`` is.
         run_epoch: Takes the steps of an epoch; it is called as ``run_steps`` is, and
             gives their losses in order.
@@ -248,9 +281,12 @@ def fit(
     )
     checks.check_settings(model, epochs, learning_rate, verbose, update, distort)
     checks.check_callable("step", step)
+    checks.check_callbacks(callbacks)
+    checks.check_trainable(layers_of(model))
     generator = BatchGenerator(images, labels, batch_size, shuffle, seed)
-    images, history = generator.images, History()
-    checks.check_last_rate(learning_rate, epochs * generator.num_batches)
+    images, history = generator.images.view(), History()
+    images.setflags(write=False)
+    checks.check_schedule(learning_rate, epochs * generator.num_batches)
     for callback in callbacks:
         callback.on_train_begin(model, generator, history, update, distort)
     for epoch in range(len(history.epoch_losses), epochs):
@@ -261,6 +297,6 @@ def fit(
         record_losses(history, losses, generator, verbose, callbacks)
         generator.restart()
         history.add_validation(model, validation_data, metric, verbose, loss)
-        for callback in callbacks:
-            callback.on_epoch_end(epoch, history)
+        if True in [callback.on_epoch_end(epoch, history) for callback in callbacks]:
+            break
     return history

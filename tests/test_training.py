@@ -1,3 +1,5 @@
+import itertools
+
 import keras
 import numpy as np
 import pytest
@@ -5,6 +7,7 @@ import tensorflow as tf
 
 from mnist_lib import (
     Adam,
+    Callback,
     History,
     NaiveDense,
     NaiveSequential,
@@ -12,12 +15,16 @@ from mnist_lib import (
     average_loss,
     fit,
     fit_compiled,
+    load_weights,
     loss_and_gradients,
     one_cycle,
     one_training_step,
     predict,
     rate_at,
+    save_weights,
+    training_mode,
     update_weights,
+    variables_of,
 )
 
 
@@ -193,7 +200,8 @@ def test_a_step_can_be_wrapped_in_a_tf_function(small_data):
 def test_a_learning_rate_is_a_number_or_a_function_of_the_step():
     assert rate_at(0.5, 7) == 0.5
     assert rate_at(lambda step: 1 / step, 4) == 0.25
-    with pytest.raises(ValueError, match="learning_rate must be positive"):
+    assert rate_at(lambda step: 0, 0) == 0
+    with pytest.raises(ValueError, match="learning_rate must be at least 0 and finite"):
         rate_at(lambda step: -1.0, 0)
 
 
@@ -205,18 +213,154 @@ def test_a_schedule_is_asked_for_every_step_in_order(small_model, small_data):
         return 0.1
 
     fit(small_model, *small_data, 2, 20, learning_rate=schedule, verbose=0)
-    assert asked[1:] == [0, 1, 2, 3, 4, 5]  # after a look at the last one
+    assert asked[7:] == [0, 1, 2, 3, 4, 5]  # after all have been tried
 
 
-def test_a_schedule_that_is_too_short_is_found_before_the_first_step(
-    small_model, small_data
+def warm_up(step):
+    return 0.1 * step
+
+
+@pytest.mark.parametrize("train", [fit, fit_compiled])
+def test_a_rate_of_0_takes_no_step(small_model, small_data, train):
+    settings = {"batch_size": 20, "learning_rate": warm_up, "verbose": 0}
+    model = make_small_model()
+    images, labels = (part[:20] for part in small_data)
+    train(model, images, labels, 1, **settings)
+    for old, weight in zip(make_small_model().weights, model.weights, strict=True):
+        assert np.array_equal(old, weight)
+    train(model, *small_data, 1, **settings)
+    assert not np.array_equal(model.weights[0], make_small_model().weights[0])
+
+
+TICKS = itertools.count(1)
+SCHEDULES = {
+    "a plan that is too short": (one_cycle(0.1, 5), "step 5 of 6.*ValueError: step mu"),
+    "a list that is too short": ([0.1].__getitem__, "step 1 of 6.*IndexError: list in"),
+    "None in the middle": ({0: 0.1}.get, "step 1 of 6 must be a number, got None"),
+    "below 0": (lambda step: 0.1 - step, "step 1 of 6 must be at least 0.*got -0.9"),
+    "no function of the step": (
+        lambda step: next(TICKS),
+        "step 0 must be the same in every call, got",
+    ),
+}
+
+
+@pytest.mark.parametrize(("schedule", "words"), SCHEDULES.values(), ids=SCHEDULES)
+def test_a_wrong_schedule_is_found_before_the_first_step(
+    small_model, small_data, schedule, words
 ):
     before = copies(small_model.weights)
-    for train in (fit, fit_compiled):
-        with pytest.raises(ValueError, match="step must be one of range"):
-            train(small_model, *small_data, 2, 20, one_cycle(0.1, 5), verbose=0)
+    with pytest.raises((ValueError, TypeError), match=words):
+        fit(small_model, *small_data, 2, 20, schedule, verbose=0)
     for old, weight in zip(before, small_model.weights, strict=True):
         assert np.array_equal(old, weight)
+
+
+class Dropout:
+    weights, training = [], False
+
+    def __init__(self, rate):
+        self.rate = rate
+
+    def __call__(self, inputs):
+        return tf.nn.dropout(inputs, self.rate) if self.training else inputs
+
+
+class Block:
+    """A layer that holds another one, where only a search finds it."""
+
+    def __init__(self, layer):
+        self.parts, self.weights = {"first": (layer,)}, []
+
+    def __call__(self, inputs):
+        return self.parts["first"][0](inputs)
+
+
+def make_dropping_model(wrap):
+    tf.random.set_seed(7)
+    dropout = wrap(Dropout(0.5))
+    hidden = NaiveDense(6, 200, tf.nn.relu)
+    return NaiveSequential([hidden, dropout, NaiveDense(200, 3, tf.nn.softmax)])
+
+
+@pytest.mark.parametrize("wrap", [lambda layer: layer, Block])
+@pytest.mark.parametrize("train", [fit, fit_compiled])
+def test_dropout_drops_in_training_only(small_data, train, wrap):
+    model, seen = make_dropping_model(wrap), []
+
+    class Look(Callback):
+        def on_batch_end(self, batch, history):
+            seen.append(predict(model, small_data[0]))
+
+    settings = {"learning_rate": 1e-9, "verbose": 0, "callbacks": [Look()]}
+    history = train(model, *small_data, 2, 25, validation_data=small_data, **settings)
+    expected = float(average_loss(small_data[1], seen[0]))
+    assert np.allclose(seen, seen[0], atol=1e-5)
+    assert history.validation_losses == pytest.approx([expected] * 2, abs=1e-4)
+    assert np.ptp(history.batch_losses[::2]) > 1e-5  # the same batch, other neurons
+
+
+def test_training_mode_ends_with_an_error():
+    layer = Dropout(0.5)
+    with pytest.raises(KeyError), training_mode(NaiveSequential([Block(layer)])):
+        assert layer.training
+        raise KeyError
+    assert not layer.training
+
+
+@pytest.mark.parametrize(
+    "layer", [keras.layers.Dropout(0.5), keras.layers.BatchNormalization()]
+)
+def test_a_layer_of_keras_that_cannot_be_told_is_refused(small_data, layer):
+    model = NaiveSequential([layer, NaiveDense(6, 3, tf.nn.softmax)])
+    with pytest.raises(ValueError, match="layers must be told by an attribute train"):
+        fit(model, *small_data, 1, verbose=0)
+
+
+@pytest.mark.parametrize("train", [fit, fit_compiled])
+def test_a_missing_gradient_is_explained(small_data, train):
+    model = NaiveSequential([NaiveDense(6, 3, tf.nn.softmax), Block(tf.identity)])
+    model.layers[1].weights = [tf.Variable(tf.zeros(4))]  # of which nothing depends
+    words = r"the gradient of weight 2 must be a tensor of shape \(4,\), got None"
+    with pytest.raises(ValueError, match=f"(?s){words}.*NumPy.*running mean"):
+        train(model, *small_data, 1, verbose=0)
+
+
+@pytest.mark.parametrize("train", [fit, fit_compiled])
+def test_weights_of_half_precision_are_refused(small_data, train):
+    layer = Block(tf.identity)
+    layer.weights = [tf.Variable(tf.zeros(4, tf.float16))]
+    model = NaiveSequential([NaiveDense(6, 3, tf.nn.softmax), layer])
+    with pytest.raises(TypeError, match="weights must be float32 or float64, got floa"):
+        train(model, *small_data, 1, verbose=0)
+
+
+class StopAfter(Callback):
+    def __init__(self, epochs, answer):
+        self.epochs, self.answer = epochs, answer
+
+    def on_epoch_end(self, epoch, history):
+        return self.answer if len(history.epoch_losses) == self.epochs else None
+
+
+@pytest.mark.parametrize("train", [fit, fit_compiled])
+def test_a_callback_can_stop_the_training(small_model, small_data, train):
+    told = StopAfter(9, True)
+    told.on_batch_end = lambda batch, history: setattr(told, "last", history)
+    for answer, epochs in ((True, 2), (np.True_, 2), (None, 4), ("a figure", 4)):
+        stops = [StopAfter(2, answer), told]
+        history = train(small_model, *small_data, 4, verbose=0, callbacks=stops)
+        assert len(history.epoch_losses) == epochs
+        assert told.last is history
+
+
+def test_a_distortion_cannot_write_into_the_images(small_model, small_data):
+    def distort(images):
+        assert images.flags.writeable is False
+        return images + 1
+
+    fit(small_model, *small_data, 2, verbose=0, distort=distort)
+    assert small_data[0].flags.writeable  # the reader's own array stays as it was
 
 
 def test_the_update_rule_and_the_distortion_are_used(small_model, small_data):
@@ -284,7 +428,7 @@ def test_the_source_s_recipe_reaches_the_source_s_figures(mnist, source_model):
             TypeError,
             "distorted images must be float32, got",
         ),
-        ({"learning_rate": lambda step: 0.0}, ValueError, "learning_rate must be pos"),
+        ({"learning_rate": lambda step: -1}, ValueError, "at step 0 of 1 must be at l"),
         (
             {"metric": accuracy},
             ValueError,
@@ -369,3 +513,46 @@ def test_a_metric_without_a_name_is_called_metric(small_model, small_data, capsy
     history.add_validation(small_model, small_data, Half(), "bar")
     assert history.validation_metrics == [0.5]
     assert capsys.readouterr().out.endswith(", metric: 0.5000\n")
+
+
+class Normalization:
+    """Batch normalization without scale and shift; its running means are no weights."""
+
+    training = False
+
+    def __init__(self, size):
+        self.weights = []
+        self.state = [tf.Variable(tf.zeros(size)), tf.Variable(tf.ones(size))]
+
+    def __call__(self, inputs):
+        means, variances = self.state
+        if self.training:
+            now = tf.nn.moments(inputs, [0])
+            for old, new in zip(self.state, now, strict=True):
+                old.assign(0.9 * old + 0.1 * new)
+            means, variances = now
+        return (inputs - means) / tf.sqrt(variances + 1e-3)
+
+
+def make_normalizing_model():
+    tf.random.set_seed(7)
+    return NaiveSequential([Normalization(6), NaiveDense(6, 3, tf.nn.softmax)])
+
+
+@pytest.mark.parametrize("train", [fit, fit_compiled])
+def test_a_state_moves_in_training_only_and_is_saved(small_data, tmp_path, train):
+    def trained(epochs, **settings):
+        model = make_normalizing_model()
+        train(model, *small_data, epochs, 20, 0.1, verbose=0, **settings)
+        return copies(variables_of(model)), model
+
+    expected, model = trained(3, validation_data=small_data)
+    assert len(expected) == 4 and np.all(expected[2] > 0.1)
+    save_weights(model, tmp_path / "weights")
+    other = make_normalizing_model()
+    load_weights(other, tmp_path / "weights")
+    assert np.array_equal(predict(other, small_data[0]), predict(model, small_data[0]))
+    trained(1, checkpoint_dir=tmp_path / "saves")
+    resumed, _ = trained(3, checkpoint_dir=tmp_path / "saves")
+    for one, two in zip(expected, resumed, strict=True):
+        assert np.array_equal(one, two)

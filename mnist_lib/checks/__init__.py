@@ -29,21 +29,25 @@ from mnist_lib.checks.arrays import (
     require,
 )
 from mnist_lib.checks.models import (
+    check_callbacks,
     check_dense_layers,
     check_distorted,
     check_epoch_start,
     check_finite_loss,
     check_for_page,
     check_gradients,
-    check_last_rate,
     check_layers_fit,
     check_model,
+    check_optimizer,
     check_order,
     check_positions,
     check_rounded,
     check_rule,
     check_rule_weights,
+    check_schedule,
     check_settings,
     check_shares,
+    check_trainable,
     check_training,
 )
+from mnist_lib.checks.tracing import check_python_state, check_rule_state

@@ -50,8 +50,11 @@ def check_positive_number(name: str, value, below: float = math.inf) -> None:
 
 
 def check_number(name: str, value, below: float = math.inf) -> None:
+    if tf.is_symbolic_tensor(value):
+        return
     require(is_number(value), name, "a number", repr(value), TypeError)
-    require(0 <= value < below, name, f"at least 0 and below {below}", value)
+    limit = f"below {below}" if below < math.inf else "finite"
+    require(0 <= np.asarray(value) < below, name, f"at least 0 and {limit}", value)
 
 
 def check_seed(seed, may_be_none: bool = True) -> None:

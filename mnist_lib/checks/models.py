@@ -1,8 +1,10 @@
 """Checks of models, and of what they are trained on; see ``checks`` for the form."""
 
+import inspect
 import math
 import operator
 
+import keras
 import numpy as np
 import tensorflow as tf
 
@@ -11,6 +13,7 @@ from mnist_lib.checks.arrays import (
     check_choice,
     check_finite,
     check_labels,
+    check_number,
     check_positive_integer,
     check_positive_number,
     check_same_length,
@@ -19,6 +22,12 @@ from mnist_lib.checks.arrays import (
 )
 
 TRIED = 128  # examples, before the training
+
+NO_GRADIENT = (
+    "The loss does not depend on it through TensorFlow. Is it used at all? Does NumPy "
+    "compute something on the way from it to the loss? Is it a running mean, which "
+    "belongs into the layer's list state?"
+)
 
 
 def check_layers_fit(layers) -> None:
@@ -45,10 +54,13 @@ def check_gradients(gradients, weights) -> None:
     got = f"{len(gradients)} gradients and {len(weights)} weights"
     same = len(gradients) == len(weights)
     require(same, "gradients and weights", "of the same length", got)
-    for gradient, weight in zip(gradients, weights, strict=True):
-        got = None if gradient is None else gradient.shape
-        fits = gradient is not None and gradient.shape == weight.shape
-        require(fits, "a gradient", f"of its weight's shape {weight.shape}", got)
+    for number, (gradient, weight) in enumerate(zip(gradients, weights, strict=True)):
+        name = f"the gradient of weight {number}"
+        fits = gradient is None or gradient.shape == weight.shape
+        got = getattr(gradient, "shape", None)
+        require(fits, name, f"of its weight's shape {weight.shape}", got)
+        expected, got = f"a tensor of shape {weight.shape}", f"None. {NO_GRADIENT}"
+        require(gradient is not None, name, expected, got)
 
 
 def check_positions(positions, shape: tuple[int, ...]) -> None:
@@ -138,10 +150,53 @@ def check_rule_weights(weights) -> None:
     require(variables, "weights", expected, got, TypeError)
 
 
-def check_last_rate(learning_rate, num_steps: int) -> None:
-    """Find a schedule that is too short before the first step, not at its end."""
-    if callable(learning_rate):
-        check_positive_number("learning_rate", learning_rate(num_steps - 1))
+def check_optimizer(optimizer, weights) -> None:
+    own = getattr(optimizer, "_trainable_variables", weights) or weights
+    same = len(own) == len(weights) and all(map(operator.is_, own, weights))
+    expected = "one that updates no other model's weights (make the optimizer anew)"
+    require(same, "update", expected, repr(optimizer))
+    planned = isinstance(optimizer.get_config().get("learning_rate"), dict)
+    expected = "an optimizer with a number for its rate (fit takes the schedule itself)"
+    require(not planned, "update", expected, "one with a schedule")
+
+
+def check_schedule(learning_rate, num_steps: int) -> None:
+    """Try a schedule at every step before the first one is taken."""
+    rates = []
+    for step in range(num_steps if callable(learning_rate) else 0):
+        name = f"learning_rate at step {step} of {num_steps}"
+        try:
+            rates.append(learning_rate(step))
+        except Exception as error:  # whatever a reader's function may raise
+            told = f"{type(error).__name__}: {error}"
+            raise ValueError(f"{name} must be a number, got {told}") from error
+        check_number(name, rates[-1])
+    if rates:
+        name, again = "learning_rate at step 0", learning_rate(0)
+        require(rates[0] == again, name, "the same in every call", (rates[0], again))
+
+
+def check_callbacks(callbacks) -> None:
+    got, methods = repr(callbacks), ("on_train_begin", "on_batch_end", "on_epoch_end")
+    require(isinstance(callbacks, list | tuple), "callbacks", "a list", got, TypeError)
+    for callback in callbacks:
+        foreign = isinstance(callback, type | keras.callbacks.Callback)
+        known = all(callable(getattr(callback, name, None)) for name in methods)
+        expected, got = "objects of subclasses of mnist_lib.Callback", repr(callback)
+        require(known and not foreign, "callbacks", expected, got, TypeError)
+
+
+def check_trainable(layers) -> None:
+    """Find what would be trained wrongly, in silence: a model and its layers."""
+    for weight in layers[0].weights:
+        name = tf.as_dtype(weight.dtype).name
+        known = name in ("float32", "float64")
+        require(known, "weights", "float32 or float64", name, TypeError)
+    for layer in layers:
+        if isinstance(layer, keras.Layer) and not isinstance(layer, keras.Model):
+            told = "training" in inspect.signature(layer.call).parameters
+            expected = "told by an attribute training whether they train"
+            require(not told, "layers", expected, f"{layer!r} of Keras")
 
 
 def check_distorted(distorted, images) -> None:

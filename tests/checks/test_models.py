@@ -1,10 +1,12 @@
 import re
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
 from mnist_lib import (
+    Callback,
     Momentum,
     NaiveDense,
     NaiveSequential,
@@ -18,6 +20,7 @@ from mnist_lib.checks import models
 LAYER, OTHER = NaiveDense(2, 3, tf.nn.relu), NaiveDense(2, 3, tf.nn.relu)
 SURE = NaiveDense(2, 3, tf.nn.softmax)
 DATA = np.zeros((4, 2), "float32"), [0, 1, 2, 0]
+PLAN = keras.optimizers.schedules.ExponentialDecay(0.1, 3, 0.5)
 READER = NaiveSequential([NaiveDense(784, 10, tf.nn.softmax)])
 # Only its type counts here; to make one takes other processes.
 WORKERS = object.__new__(tf.distribute.MultiWorkerMirroredStrategy)
@@ -33,7 +36,10 @@ GOOD = {
     "check_settings": (LAYER, 1, 0.1, 0, print, None),
     "check_rule": (print, LAYER.weights),
     "check_rule_weights": (LAYER.weights,),
-    "check_last_rate": (lambda step: 10 - step, 10),
+    "check_schedule": (lambda step: 10 - step, 11),
+    "check_callbacks": ([Callback()],),
+    "check_trainable": ([LAYER, keras.layers.Dense(1)],),
+    "check_optimizer": (keras.optimizers.Adam(), LAYER.weights),
     "check_distorted": (np.zeros((4, 2), "float32"), np.ones((4, 2), "float32")),
     "check_dense_layers": (NaiveSequential([LAYER]),),
     "check_epoch_start": (0,),
@@ -54,7 +60,10 @@ BAD = {
     "check_settings": (LAYER, 1, 0.1, 0, print, 3),
     "check_rule": (Momentum(LAYER.weights), OTHER.weights),
     "check_rule_weights": (LAYER,),
-    "check_last_rate": (lambda step: 10 - step, 11),
+    "check_schedule": (lambda step: 10 - step, 12),
+    "check_callbacks": ([print],),
+    "check_trainable": ([LAYER, keras.layers.Dropout(0.5)],),
+    "check_optimizer": (keras.optimizers.Adam(PLAN), LAYER.weights),
     "check_distorted": (np.zeros((4, 2)), np.ones((4, 2), "float32")),
     "check_dense_layers": (LAYER,),
     "check_epoch_start": (128,),

@@ -1,0 +1,109 @@
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from mnist_lib import Adam, NaiveDense, update_weights
+from mnist_lib.checks.tracing import changes, check_rule_state, python_state
+
+WEIGHTS = [tf.Variable(tf.zeros((2, 3)))]
+COUNTS = []
+
+
+class Counter:
+    def __init__(self):
+        self.steps = 0
+
+    def __call__(self, gradients, weights, learning_rate):
+        self.steps += 1
+        update_weights(gradients, weights, learning_rate / self.steps)
+
+
+class LateVelocity:
+    velocity = None
+
+    def __call__(self, gradients, weights, learning_rate):
+        if self.velocity is None:
+            self.velocity = tf.Variable(tf.zeros_like(weights[0]))
+        self.velocity.assign(0.9 * self.velocity - learning_rate * gradients[0])
+        weights[0].assign_add(self.velocity)
+
+
+class Noise:
+    def __init__(self):
+        self.random = np.random.default_rng(1)
+
+    def __call__(self, gradients, weights, learning_rate):
+        shape = gradients[0].shape
+        noise = self.random.standard_normal(shape).astype("float32")
+        update_weights([gradients[0] + noise], weights, learning_rate)
+
+
+def make_closure():
+    velocities = [0.0]
+
+    def rule(gradients, weights, learning_rate):
+        velocities[0] = 0.9 * velocities[0] - learning_rate * gradients[0]
+        weights[0].assign_add(velocities[0])
+
+    return rule
+
+
+def count_in_a_global(gradients, weights, learning_rate):
+    COUNTS.append(1)
+    update_weights(gradients, weights, learning_rate / len(COUNTS))
+
+
+def count_in_an_attribute(gradients, weights, learning_rate):
+    count_in_an_attribute.steps += 1
+    update_weights(gradients, weights, learning_rate)
+
+
+count_in_an_attribute.steps = 0
+
+
+def draw_from_numpy(gradients, weights, learning_rate):
+    update_weights([g + np.random.normal() for g in gradients], weights, learning_rate)
+
+
+FORGETFUL = {
+    "a counter": (Counter(), "update.steps"),
+    "variables made in the first step": (LateVelocity(), "update.velocity"),
+    "a random generator": (Noise(), "update.random"),
+    "a list in a closure": (make_closure(), "update.velocities.0"),
+    "a global list": (count_in_a_global, "update.COUNTS"),
+    "an attribute of a function": (count_in_an_attribute, "update.steps"),
+    "NumPy's own random numbers": (draw_from_numpy, "update.np"),
+    "a method": (Counter().__call__, "update.object.steps"),
+}
+
+
+@pytest.mark.parametrize(("rule", "name"), FORGETFUL.values(), ids=FORGETFUL)
+def test_what_a_rule_remembers_in_python_is_named(rule, name):
+    with pytest.raises(ValueError, match=rf"{name}.* must be a tf\.Variable"):
+        check_rule_state(rule, WEIGHTS)
+
+
+@pytest.mark.parametrize("rule", [update_weights, Adam(WEIGHTS)])
+def test_what_a_rule_remembers_in_variables_is_fine(rule):
+    check_rule_state(rule, WEIGHTS)
+    assert np.array_equal(WEIGHTS[0], np.zeros((2, 3)))  # it was only traced
+
+
+def test_a_state_changes_with_what_the_code_reads():
+    layer = NaiveDense(2, 3, tf.nn.relu)
+    before = python_state(layer=layer)
+    layer.W.assign_add(tf.ones((2, 3)))  # read anew in every step
+    assert changes(before, python_state(layer=layer)) == []
+    layer.activation = tf.nn.tanh
+    assert changes(before, python_state(layer=layer)) == ["layer.activation"]
+
+
+def test_a_state_keeps_nothing_alive_and_is_not_fooled_by_its_successor():
+    rules = [Counter()]
+    before = python_state(rules=rules)
+    rules[0].steps = object()
+    del rules[0]
+    rules.append(Counter())
+    assert changes(before, python_state(rules=rules)) == []  # it reads the same
+    rules[0].steps = 2
+    assert changes(before, python_state(rules=rules)) == ["rules.0.steps"]
