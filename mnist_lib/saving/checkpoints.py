@@ -25,6 +25,7 @@ import numpy as np
 import tensorflow as tf
 
 from mnist_lib import checks
+from mnist_lib.dense_layers import variables_of
 from mnist_lib.saving.disk import sha256
 from mnist_lib.training import Callback, rate_at
 
@@ -87,7 +88,7 @@ class TrainingCheckpoint(Callback, tf.train.experimental.PythonState):
         self.writes = strategy is None or strategy.extended.should_checkpoint
         parts = model, update, distort, self.settings.get("loss")
         self.description = describe_training(generator, *parts)
-        parts = {"weights": list(model.weights), "rule": slot_variables(update)}
+        parts = {"weights": variables_of(model), "rule": slot_variables(update)}
         checkpoint = tf.train.Checkpoint(**parts, progress=self)
         if self.writes:
             make_writable(self.folder)

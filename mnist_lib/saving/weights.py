@@ -11,6 +11,7 @@ import numpy as np
 import tensorflow as tf
 
 from mnist_lib import checks
+from mnist_lib.dense_layers import variables_of
 from mnist_lib.saving import disk
 
 __all__ = ["load_weights", "save_weights", "to_keras"]
@@ -19,8 +20,9 @@ __all__ = ["load_weights", "save_weights", "to_keras"]
 def save_weights(model, path: str | os.PathLike) -> None:
     """Write the weights into a safetensors file, which is there whole or not at all.
 
-    The file holds ``weight_0``, ``weight_1``, … in the order of ``model.weights``,
-    and in its metadata ``sha256``, a digest of their bytes.
+    The file holds ``weight_0``, ``weight_1``, … in the order of ``model.weights``, then
+    the layers' ``state`` in the same way, and in its metadata ``sha256``, a digest of
+    their bytes.
 
     Args:
         model: A model with a list ``weights``.
@@ -30,7 +32,7 @@ def save_weights(model, path: str | os.PathLike) -> None:
         OSError: The file could not be written. One that was there before stays.
     """
     checks.check_model(model)
-    arrays = {f"weight_{i}": weight.numpy() for i, weight in enumerate(model.weights)}
+    arrays = {f"weight_{i}": part.numpy() for i, part in enumerate(variables_of(model))}
     disk.write_tensors(path, arrays, {"sha256": disk.sha256(*arrays.values())})
 
 
@@ -46,7 +48,7 @@ def load_weights(model, path: str | os.PathLike) -> None:
             keeps the weights that it had.
     """
     checks.check_model(model)
-    own = {f"weight_{i}": weight.numpy() for i, weight in enumerate(model.weights)}
+    own = {f"weight_{i}": part.numpy() for i, part in enumerate(variables_of(model))}
     with disk.refusing(path):
         size = sum(array.nbytes for array in own.values())
         saved, metadata, _ = disk.read_tensors(path, size)
@@ -56,8 +58,8 @@ def load_weights(model, path: str | os.PathLike) -> None:
         arrays = [saved[name] for name in own]
         if disk.sha256(*arrays) != metadata.get("sha256"):
             raise ValueError("its weights are not those saved")
-    for weight, array in zip(model.weights, arrays, strict=True):
-        weight.assign(array)
+    for variable, array in zip(variables_of(model), arrays, strict=True):
+        variable.assign(array)
 
 
 def to_keras(model) -> keras.Sequential:
