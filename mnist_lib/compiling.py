@@ -6,12 +6,17 @@ Asking TensorFlow for one operation at a time costs more than most of them take.
 Source: TensorFlow's guides *Better performance with tf.function* and *XLA*.
 """
 
+import contextlib
+import functools
+import inspect
 import math
+import weakref
 from collections.abc import Callable, Iterator, Sequence
 
 import tensorflow as tf
 
 from mnist_lib import checks
+from mnist_lib.checks.tracing import changes, check_python_state, python_state
 from mnist_lib.gradient_tape import average_loss
 from mnist_lib.training import Callback, History, fit, one_training_step, update_weights
 
@@ -25,6 +30,36 @@ def split_batches(examples, batch_size: int) -> tuple[tf.Tensor, tf.Tensor]:
     return tf.reshape(batches, (full, batch_size, *examples.shape[1:])), rest
 
 
+def keep_programs(compile_epoch: Callable) -> Callable:
+    """Return a ``compile_epoch`` that gives a model's last program once more.
+
+    It does so where nothing has changed that the program was made from, in Python or
+    in the shapes, and keeps nothing for a model that is gone.
+    """
+    programs = weakref.WeakKeyDictionary()
+
+    @functools.wraps(compile_epoch)
+    def kept(*arguments, **more):
+        parts = inspect.signature(compile_epoch).bind(*arguments, **more).arguments
+        for name in ("images", "labels"):
+            parts[name] = str(tf.TensorSpec.from_tensor(parts[name]))
+        before, known = python_state(**parts), None
+        with contextlib.suppress(TypeError):  # a model for which nothing can be kept
+            known = programs.get(parts["model"])
+        if known and not changes(known[0], before):
+            return known[1]
+        try:
+            program = compile_epoch(*arguments, **more)
+        finally:
+            check_python_state(before, python_state(**parts))
+        with contextlib.suppress(TypeError):
+            programs[parts["model"]] = before, program
+        return program
+
+    return kept
+
+
+@keep_programs
 def compile_epoch(
     model,
     images,
@@ -38,26 +73,27 @@ def compile_epoch(
 
     The function takes images and labels of the shapes of these, (n, width) and (n,),
     and one learning rate per step. It changes the model's weights, and returns the
-    loss of each batch before its step, float32.
+    loss of each batch before its step, in the dtype of the weights.
     """
+    dtype = model.weights[0].dtype
 
     @tf.function(jit_compile=jit_compile)
     def run_epoch(images, labels, rates):
         size = int(min(batch_size, images.shape[0]))
         image_batches, last_images = split_batches(images, size)
         label_batches, last_labels = split_batches(labels, size)
-        losses = tf.TensorArray(tf.float32, rates.shape[0])
+        losses = tf.TensorArray(dtype, rates.shape[0])
         for i in tf.range(images.shape[0] // size):
             batch = image_batches[i], label_batches[i]
-            losses = losses.write(i, step(model, *batch, rates[i], update))
+            loss = step(model, *batch, rates[i], update)
+            losses = losses.write(i, tf.cast(loss, dtype))
         if last_images.shape[0] > 0:
             loss = step(model, last_images, last_labels, rates[-1], update)
-            losses = losses.write(rates.shape[0] - 1, loss)
+            losses = losses.write(rates.shape[0] - 1, tf.cast(loss, dtype))
         return losses.stack()
 
-    rates = tf.TensorSpec((math.ceil(images.shape[0] / batch_size),), tf.float32)
-    run_epoch.get_concrete_function(images, labels, rates)  # traces now
-    return run_epoch
+    rates = tf.TensorSpec((math.ceil(images.shape[0] / batch_size),), dtype)
+    return run_epoch.get_concrete_function(images, labels, rates)  # traces now
 
 
 class CompiledEpoch:
@@ -98,7 +134,7 @@ class CompiledEpoch:
             size = generator.batch_size
             settings = size, update, self.jit_compile, step
             self.program = compile_epoch(model, images, labels, *settings)
-        rates = tf.constant(rates, tf.float32)
+        rates = tf.constant(rates, model.weights[0].dtype)
         yield from self.program(images, labels, rates).numpy()
 
 
@@ -136,9 +172,12 @@ def fit_compiled(
         validation_data: Pair (images, labels) to measure after every epoch.
         metric: Function, or dictionary of functions, as for ``fit``.
         verbose: 1 prints every 100th batch's loss, "bar" shows a bar, 0 nothing.
-        update: Rule as for ``fit``; what it remembers must be in ``tf.Variable``.
+        update: Rule as for ``fit``. Python runs it only when it is compiled. So what it
+            remembers must be in ``tf.Variable``, and a ``print`` in it prints once;
+            ``tf.print`` prints in every step, with ``jit_compile=False``.
         distort: Function that returns a changed copy of all images, for each epoch.
-        jit_compile: Let XLA turn the graph into machine code.
+        jit_compile: Let XLA turn the graph into machine code. It is compiled once for a
+            model: further calls with the same settings use the program again.
         callbacks: Objects as for ``fit``, told of batches when an epoch is over.
         loss: Function as for ``fit``.
 
