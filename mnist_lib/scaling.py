@@ -18,8 +18,9 @@ import tensorflow as tf
 
 from mnist_lib import checks, compiling, training
 from mnist_lib.gradient_tape import average_loss, loss_and_gradients
+from mnist_lib.notebook.watching import watched
 from mnist_lib.saving.checkpoints import TrainingCheckpoint
-from mnist_lib.training import History, update_weights
+from mnist_lib.training import History, training_mode, update_weights
 from mnist_lib.workers import cluster
 
 __all__ = ["distributed_step", "fit", "fit_compiled", "fit_distributed", "resumable"]
@@ -50,8 +51,8 @@ def resumable(fit: Callable) -> Callable:
     return resumable_fit
 
 
-fit = resumable(training.fit)
-fit_compiled = resumable(compiling.fit_compiled)
+fit = watched(resumable(training.fit))
+fit_compiled = watched(resumable(compiling.fit_compiled))
 
 
 def gradients_of_share(
@@ -77,6 +78,7 @@ def gradients_of_share(
     own = (tf.range(total) >= start) & (tf.range(total) < end)
     images, labels = (tf.boolean_mask(x, own) for x in (images_batch, labels_batch))
     value, gradients = loss_and_gradients(model, images, labels, loss)
+    checks.check_gradients(gradients, model.weights)
     parts = [tf.reshape(part, [-1]) for part in (*gradients, value)]
     share = tf.cast((end - start) / total, value.dtype)
     return tf.math.multiply_no_nan(tf.concat(parts, axis=0), share)
@@ -98,7 +100,7 @@ def distributed_step(strategy: tf.distribute.Strategy) -> Callable:
     def step(model, images_batch, labels_batch, learning_rate, update, loss):
         batch = strategy, model, images_batch, labels_batch, loss
         shapes = [weight.shape for weight in model.weights]
-        with strategy.scope():
+        with strategy.scope(), training_mode(model):
             shares = strategy.run(gradients_of_share, batch)
             summed = strategy.reduce("SUM", shares, axis=None)
             *parts, value = tf.split(summed, [*map(math.prod, shapes), 1])
@@ -107,7 +109,7 @@ def distributed_step(strategy: tf.distribute.Strategy) -> Callable:
         return value[0]
 
     return lambda model, images, labels, rate, update, loss=average_loss: step(
-        model, images, labels, tf.constant(rate), update, loss
+        model, images, labels, tf.constant(rate, model.weights[0].dtype), update, loss
     )
 
 
@@ -134,7 +136,8 @@ def fit_distributed(
         epochs: Times that every example is used, at least 1.
         batch_size: Examples per step, on all replicas together.
         strategy: Any of ``tf.distribute``; that of several workers: ``join_cluster``.
-        rule: Function from the model's weights to an update rule, such as ``Adam``.
+        rule: Function from the model's weights to an update rule, such as ``Adam``, or
+            to an optimizer of Keras. What it remembers must be in ``tf.Variable``.
         **settings: What else ``fit`` takes, such as ``learning_rate``. All workers
             read ``checkpoint_dir``, and one writes it.
 
@@ -155,6 +158,7 @@ def fit_distributed(
         with strategy.scope():
             model = model_factory()
             update = update_weights if rule is None else rule(model.weights)
+            checks.check_rule_state(update, model.weights)
         settings |= {"update": update, "step": distributed_step(strategy)}
         cluster.check_agreement(strategy, facts | cluster.fact_of_rule(update))
         return model, fit(model, images, labels, epochs, batch_size, **settings)

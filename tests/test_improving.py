@@ -13,6 +13,7 @@ from mnist_lib import (
     he_start,
     one_cycle,
 )
+from mnist_lib.improving import KerasRule
 
 
 def test_glorot_s_start_is_uniform_within_its_limit():
@@ -118,11 +119,58 @@ def test_wrong_settings_of_a_rule_are_explained(make, settings, error, words):
 def test_a_rule_checks_what_it_is_given(make):
     weight = tf.Variable([1.0, 2.0])
     rule = make([weight])
-    with pytest.raises(ValueError, match="learning_rate must be positive"):
-        rule([tf.ones(2)], [weight], 0.0)
-    with pytest.raises(ValueError, match="a gradient must be of its weight's shape"):
+    with pytest.raises(ValueError, match="learning_rate must be at least 0"):
+        rule([tf.ones(2)], [weight], -0.1)
+    with pytest.raises(ValueError, match="the gradient of weight 0 must be a tensor"):
         rule([None], [weight], 0.1)
     assert np.array_equal(weight, [1, 2])
+
+
+OPTIMIZERS = {
+    "Adam": keras.optimizers.Adam,
+    "AdamW, cut gradients": lambda: keras.optimizers.AdamW(clipnorm=0.1),
+    "RMSprop": keras.optimizers.RMSprop,
+}
+
+
+@pytest.mark.parametrize("make", OPTIMIZERS.values(), ids=OPTIMIZERS)
+def test_an_optimizer_of_keras_moves_weights_as_in_keras(make, random):
+    starts = [random.standard_normal(shape).astype("f4") for shape in ((4, 3), (3,))]
+    weights = [tf.Variable(start) for start in starts]
+    expected = [keras.Variable(start) for start in starts]
+    rule, optimizer = KerasRule(make(), weights), make()
+    for rate in (0.0, 0.1, 0.2):
+        gradients = [tf.constant(random.standard_normal(s.shape)) for s in starts]
+        gradients = [tf.cast(gradient, tf.float32) for gradient in gradients]
+        rule(gradients, weights, rate)
+        optimizer.learning_rate = rate
+        optimizer.apply(gradients, expected)
+    for start, weight, other in zip(starts, weights, expected, strict=True):
+        assert np.abs(weight - start).max() > 0.01
+        assert np.array_equal(weight, other)
+
+
+def test_an_optimizer_of_keras_goes_on_from_a_checkpoint(small_data, tmp_path):
+    def trained(epochs, **settings):
+        tf.random.set_seed(7)
+        model = NaiveSequential([NaiveDense(6, 3, tf.nn.softmax)])
+        settings |= {"update": keras.optimizers.Adam(0.1), "verbose": 0}
+        return fit(model, *small_data, epochs, 20, **settings).batch_losses
+
+    trained(1, checkpoint_dir=tmp_path)
+    assert trained(3, checkpoint_dir=tmp_path) == trained(3)
+
+
+def test_an_optimizer_of_keras_serves_one_model_and_one_rate(small_data):
+    models = [NaiveSequential([NaiveDense(6, 3, tf.nn.softmax)]) for _ in "ab"]
+    optimizer = keras.optimizers.Adam()
+    for _ in range(2):
+        fit(models[0], *small_data, 1, verbose=0, update=optimizer)
+    with pytest.raises(ValueError, match="update must be one that updates no other"):
+        fit(models[1], *small_data, 1, verbose=0, update=optimizer)
+    plan = keras.optimizers.schedules.ExponentialDecay(0.1, 3, 0.5)
+    with pytest.raises(ValueError, match="update must be an optimizer with a number"):
+        fit(models[1], *small_data, 1, update=keras.optimizers.Adam(plan))
 
 
 def test_one_cycle_rises_in_a_line_to_its_peak_and_falls_to_nearly_nothing():

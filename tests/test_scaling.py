@@ -14,11 +14,13 @@ from mnist_lib import (
     fit,
     fit_distributed,
     start_workers,
+    update_weights,
 )
 
 # Trains on one device and on several, and writes down where they differ most.
 COMPARE = """
 import functools, json, os, sys
+import keras
 import numpy as np
 import tensorflow as tf
 import mnist_lib as m
@@ -32,6 +34,7 @@ SETTINGS = {
     "plain": {"learning_rate": 0.1, **validation},
     "momentum": {"rule": m.Momentum, "learning_rate": 0.05, "shuffle": True, "seed": 3},
     "adam": {"rule": m.Adam, "learning_rate": 0.01, "shuffle": True, "seed": 4},
+    "keras": {"rule": lambda weights: keras.optimizers.AdamW(0.01, clipnorm=0.05)},
 }
 
 def make():
@@ -83,7 +86,7 @@ for count in (1, 2, 4):
     strategy = tf.distribute.MirroredStrategy(
         [f"/cpu:{i}" for i in range(count)], tf.distribute.ReductionToOneDevice())
     assert strategy.num_replicas_in_sync == count
-    names = {1: ["plain"], 2: ["momentum"], 4: ["plain", "adam"]}[count]
+    names = {1: ["plain"], 2: ["momentum", "keras"], 4: ["plain", "adam"]}[count]
     differences[f"{count} mirrored"] = compare_all(strategy, names)
 one = tf.distribute.OneDeviceStrategy("/cpu:3")
 differences["one device"] = compare_all(one, ["momentum"])
@@ -145,6 +148,19 @@ def test_it_goes_on_from_a_checkpoint_of_fit(small_data, tmp_path, rule):
         assert np.abs(one.numpy() - other.numpy()).max() <= 1e-5
 
 
+def test_a_rule_that_counts_in_python_is_found(small_data):
+    counts = []
+
+    def rule(gradients, weights, learning_rate):
+        counts.append(learning_rate)
+        update_weights(gradients, weights, learning_rate)
+
+    strategy = tf.distribute.get_strategy()
+    settings = {"strategy": strategy, "rule": lambda weights: rule, "verbose": 0}
+    with pytest.raises(ValueError, match=r"update\.counts.* must be a tf.Variable"):
+        fit_distributed(make_model, *small_data, 1, 20, **settings)
+
+
 @pytest.mark.parametrize(
     ("change", "error", "words"),
     [
@@ -153,7 +169,7 @@ def test_it_goes_on_from_a_checkpoint_of_fit(small_data, tmp_path, rule):
         ({"epochs": 0}, ValueError, "epochs must be at least 1, got 0"),
         ({"epochs": 1.5}, TypeError, "epochs must be a positive integer"),
         ({"batch_size": 0}, ValueError, "batch_size must be at least 1, got 0"),
-        ({"learning_rate": -1}, ValueError, "learning_rate must be positive"),
+        ({"learning_rate": -1}, ValueError, "learning_rate must be at least 0"),
         ({"verbose": 2}, ValueError, "verbose must be one of"),
         ({"labels": np.zeros(49, int)}, ValueError, "of the same length"),
         ({"images": np.zeros((50, 7), "f4")}, ValueError, r"of shape \(n, 6\)"),
