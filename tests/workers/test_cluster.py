@@ -157,6 +157,7 @@ def folder(tmp_path_factory):
         shutil.copytree(Path(mnist_lib.__file__).parent, folder / f"code/{name}")
     with (folder / "code/changed/digits/stand_in.py").open("a") as file:
         file.write("# one more line\n")
+    tf.random.set_seed(7)  # that of the workers
     for name in ("saved", "other"):
         train_here(folder / name)
     return folder
