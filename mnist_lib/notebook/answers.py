@@ -1,8 +1,14 @@
 """For the chapters: check an answer to an exercise, show an expected error."""
 
+import copy
+import functools
+import inspect
 import re
 import textwrap
 from collections.abc import Callable
+
+import numpy as np
+import tensorflow as tf
 
 from mnist_lib import checks
 
@@ -15,26 +21,114 @@ TENSORFLOW_DETAILS = re.compile(
 __all__ = ["check_answer", "show_error"]
 
 
+class NotFilledIn(Exception):
+    """Three dots stand where an answer should be."""
+
+
 def check_answer(answer, conditions: dict[str, Callable]) -> None:
     """Say whether an answer to an exercise is right, and if not, why.
 
     Args:
         answer: Whatever the exercise asks for, or a tuple of several things. Three
-            dots stand for "not yet".
+            dots, as an answer or returned by a function, stand for "not yet".
         conditions: For each sentence that has to be true of the answer, a
-            function of the answer that says whether it is.
+            function of the answer that says whether it is. It gets numbers as an
+            array, also those of a list, a tuple or a tensor.
 
     Raises:
-        AssertionError: A condition does not hold; the message is its sentence.
+        AssertionError: A condition does not hold, or cannot be tried with such an
+            answer, or a function fails; the message says what came.
     """
-    parts = answer if isinstance(answer, tuple) else (answer,)
-    if any(part is ... for part in parts):
+    calls = []
+    try:
+        prepared = prepare(answer, calls)
+        for sentence, holds in conditions.items():
+            calls.clear()
+            problem = find_problem(sentence, holds, prepared)
+            if problem:
+                came, source = calls[-1] if calls else (answer, "")
+                raise AssertionError(f"Not yet. {problem} {describe(came)}{source}.")
+    except NotFilledIn:
         print("Not filled in yet: put your answer in place of the three dots.")
-        return
-    for sentence, holds in conditions.items():
-        if not holds(answer):
-            raise AssertionError(f"Not yet. This should be true: {sentence}.")
-    print("Right.", *(f"- {sentence}" for sentence in conditions), sep="\n")
+    else:
+        print("Right.", *(f"- {sentence}" for sentence in conditions), sep="\n")
+
+
+def find_problem(sentence, holds, answer):
+    """Return what is wrong, up to what came instead, or None."""
+    try:
+        with np.errstate(all="ignore"):
+            right = bool(holds(answer))
+    except (AssertionError, NotFilledIn):
+        raise
+    except Exception:
+        return "Your answer has an unexpected form:"
+    return None if right else f"This should be true: {sentence}; got"
+
+
+def prepare(answer, calls):
+    """Return numbers as an array, and functions so that they note their calls."""
+    if answer is ...:
+        raise NotFilledIn
+    if callable(answer):
+        return answer if hasattr(answer, "weights") else noting(answer, calls)
+    if isinstance(answer, tuple) and len(answer) == 1:  # as np.where returns it
+        return prepare(answer[0], calls)
+    try:
+        array = np.asarray(answer)
+        if array.dtype.kind in "biuf":
+            return array[()]  # without axes, a number
+    except (TypeError, ValueError):
+        pass  # parts of different shapes
+    if isinstance(answer, list | tuple):
+        return tuple(prepare(part, calls) for part in answer)
+    return answer
+
+
+def noting(function, calls):
+    """Return the function such that it notes each call, and works on copies."""
+    name = getattr(function, "__name__", "<>")
+    name = "your function" if "<" in name else name
+
+    @functools.wraps(function)
+    def call(*arguments):
+        text = f"{name}({', '.join(map(describe, arguments))})"
+        try:
+            result = function(*copy.deepcopy(arguments))
+        except Exception as error:
+            problem = f"Not yet. {text} fails: {reword(error)}"
+            raise AssertionError(problem) from error
+        calls.append((result, f" from {text}"))
+        return prepare(result, calls)
+
+    return call
+
+
+def describe(value):
+    """Return a short text that says what this is."""
+    kind = type(value).__name__
+    if value is None:
+        return "None (did you forget `return`?)"
+    if kind == "History":  # the library's, or the reader's own
+        return "a History (`fit` returns the history; the network is what you gave it)"
+    if inspect.isroutine(value):
+        return "a function (call it, with parentheses)"
+    if isinstance(value, list | tuple):
+        if len(value) > 10:
+            return f"a {kind} of {len(value)}"
+        return f"({', '.join(map(describe, value))})"
+    value = value.numpy() if tf.is_tensor(value) else value
+    text = " ".join((repr if isinstance(value, str) else str)(value).split())
+    if len(text) <= 70 and not callable(value):
+        return text
+    shape = hasattr(value, "shape") and hasattr(value, "dtype")
+    return f"an array of shape {value.shape}, {value.dtype}" if shape else f"a {kind}"
+
+
+def reword(error):
+    """Return an error's kind and words, without what TensorFlow adds for itself."""
+    words = TENSORFLOW_DETAILS.sub("", str(error)).rstrip()
+    return f"{type(error).__name__}: {words}"
 
 
 def show_error(action: Callable) -> None:
@@ -50,8 +144,7 @@ def show_error(action: Callable) -> None:
     try:
         action()
     except Exception as error:
-        words = TENSORFLOW_DETAILS.sub("", str(error)).rstrip()
-        message = f"{type(error).__name__}: {words}"
-        print(*(textwrap.fill(line, 76) for line in message.splitlines()), sep="\n")
+        lines = reword(error).splitlines()
+        print(*(textwrap.fill(line, 76) for line in lines), sep="\n")
     else:
         raise AssertionError("this was expected to fail, and did not")

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from mnist_lib import check_answer, show_error
+from mnist_lib import History, check_answer, show_error
 
 CONDITIONS = {
     "there are two numbers": lambda answer: len(answer) == 2,
@@ -10,9 +10,14 @@ CONDITIONS = {
 }
 
 
-@pytest.mark.parametrize("answer", [..., (1, ...)])
+@pytest.mark.parametrize("answer", [..., (1, ...), [1, ...]])
 def test_three_dots_are_not_filled_in_yet(capsys, answer):
     check_answer(answer, CONDITIONS)
+    assert capsys.readouterr().out.startswith("Not filled in yet")
+
+
+def test_three_dots_that_a_function_returns_are_not_filled_in_yet(capsys):
+    check_answer(lambda: ..., {"it is right": lambda answer: answer() == 1})
     assert capsys.readouterr().out.startswith("Not filled in yet")
 
 
@@ -22,14 +27,69 @@ def test_a_right_answer_is_confirmed_with_every_condition(capsys):
     assert capsys.readouterr().out == expected
 
 
-def test_a_wrong_answer_says_what_should_be_true():
-    with pytest.raises(AssertionError, match="they add up to 1"):
+def test_a_wrong_answer_says_what_should_be_true_and_what_came():
+    with pytest.raises(AssertionError, match=r"they add up to 1; got \(1, 1\)"):
         check_answer([1, 1], CONDITIONS)
 
 
-def test_arrays_can_be_answers():
-    with pytest.raises(AssertionError, match="all zero"):
-        check_answer(np.ones(3), {"all zero": lambda answer: not answer.any()})
+@pytest.mark.parametrize(
+    "answer",
+    [
+        [1, 2],
+        (1, 2),
+        np.array([1, 2]),
+        tf.constant([1, 2]),
+        tf.Variable([1, 2]),
+        (np.array([1, 2]),),
+    ],
+)
+def test_numbers_come_as_an_array(answer):
+    check_answer(answer, {"it is an array": lambda array: array.shape == (2,)})
+    check_answer(lambda: answer, {"too": lambda function: function().shape == (2,)})
+
+
+def test_things_of_different_shapes_stay_apart():
+    condition = {"it works": lambda pair: np.allclose(pair[0] @ pair[1], [3, 3])}
+    check_answer((tf.ones((2, 3)), [1, 1, 1]), condition)
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        (None, "did you forget `return`"),
+        (History(), "the network is what you gave it"),
+        (abs, "call it, with parentheses"),
+        ("one", "'one'"),
+        ({}, "{}"),
+        (np.ones((9, 9)), r"shape \(9, 9\), float64"),
+        ((np.ones(2), None), r"\(\[1. 1.\], None"),
+        ([1] * 11, "a list of 11"),
+    ],
+)
+def test_an_answer_of_another_form_is_described(answer, words):
+    with pytest.raises(AssertionError, match=f"unexpected form: .*{words}"):
+        check_answer(answer, {"it is positive": lambda number: number.real > 0})
+
+
+def test_a_call_that_gives_a_wrong_result_is_named():
+    condition = {"it doubles": lambda f: all(f(n) == 2 * n for n in range(5))}
+    with pytest.raises(AssertionError, match=r"doubles; got 1 from your function\(1\)"):
+        check_answer(lambda n: n**2, condition)
+
+
+def test_an_error_in_a_function_is_told_with_its_cause():
+    def divide(n):
+        return 1 / n
+
+    with pytest.raises(AssertionError, match=r"divide\(0\) fails: ZeroDiv") as told:
+        check_answer(divide, {"it divides": lambda f: f(0)})
+    assert isinstance(told.value.__cause__, ZeroDivisionError)
+
+
+def test_a_function_may_write_into_what_it_gets():
+    given = np.ones(3)
+    check_answer(lambda array: array.fill(0), {"it runs": lambda f: f(given) is None})
+    assert given.all()
 
 
 def test_an_expected_error_is_printed_with_its_kind(capsys):
