@@ -59,7 +59,7 @@ def find_problem(sentence, holds, answer):
     try:
         with np.errstate(all="ignore"):
             right = bool(holds(answer))
-    except (AssertionError, NotFilledIn):
+    except (AssertionError, NotFilledIn, NameError):  # the last: a cell has not run
         raise
     except Exception:
         return "Your answer has an unexpected form:"
