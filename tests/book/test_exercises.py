@@ -1,12 +1,16 @@
-"""The check of every exercise accepts what is right and refuses what is wrong."""
+"""Exercises accept what is right and refuse what is wrong; changes take effect."""
 
 import functools
 import json
 from pathlib import Path
 
+import matplotlib.pyplot as plt
+import numpy as np
 import pytest
 import yaml
 from conftest import ROOT
+
+import mnist_lib
 
 TABLE = yaml.safe_load(Path(__file__).with_name("exercises.yml").read_bytes())
 EXERCISES = {
@@ -99,3 +103,51 @@ def test_wrong_answer_is_refused_with_a_reason(number, answer, says):
         run_check(number, answer)
     assert says and says in str(refusal.value)
     assert str(refusal.value).startswith("Not yet.")
+
+
+# What a reader changes
+
+
+@pytest.mark.slow
+@pytest.mark.mnist
+@pytest.mark.parametrize("chapter", ["03_batching", "05_training"])
+def test_chapter_runs_with_a_part_of_the_digits(chapter, monkeypatch):
+    (images, labels), test_digits = mnist_lib.load_mnist()
+    part = (images[:6400], labels[:6400]), test_digits
+    monkeypatch.setattr(mnist_lib, "load_mnist", lambda: part)
+    names = {}
+    for code, _ in code_cells(chapter)[1:]:
+        exec(code, names)
+    plt.close("all")
+
+
+CHANGES = """
+def update_weights(gradients, weights, learning_rate=1e-3):
+    weights[-1].assign_sub(learning_rate * gradients[-1])
+
+def one_training_step(model, images, labels, learning_rate, update, loss):
+    value, gradients = loss_and_gradients(model, images, labels, loss)
+    update([-gradient for gradient in gradients], model.weights, learning_rate)
+    return value
+
+def average_loss(labels, predictions):
+    return tf.reduce_mean(predictions**2)
+"""
+
+
+@pytest.mark.slow
+def test_function_that_is_written_anew_takes_effect_in_chapter_5(monkeypatch):
+    random = np.random.default_rng(1)
+    digits = random.integers(0, 256, (256, 28, 28), "uint8"), np.arange(256) % 10
+    monkeypatch.setattr(mnist_lib, "load_mnist", lambda: (digits, digits))
+    codes = [code for code, _ in code_cells("05_training")[1:]]
+    end = next(i for i, code in enumerate(codes) if "after 10" in code) + 1
+    names = {}
+    for code in codes[:end]:
+        exec(code, names)
+    expected = names["losses"]
+    for change in CHANGES.strip().split("\n\n"):
+        changed = dict(names)
+        for code in (change, *codes[end - 2 : end]):
+            exec(code, changed)
+        assert not np.allclose(changed["losses"], expected, rtol=1e-3), change
