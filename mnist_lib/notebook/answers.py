@@ -43,8 +43,7 @@ def check_answer(answer, conditions: dict[str, Callable]) -> None:
     try:
         prepared = prepare(answer, calls)
         for sentence, holds in conditions.items():
-            calls.clear()
-            problem = find_problem(sentence, holds, prepared)
+            problem = find_problem(sentence, holds, prepared, calls)
             if problem:
                 came, source = calls[-1] if calls else (answer, "")
                 raise AssertionError(f"Not yet. {problem} {describe(came)}{source}.")
@@ -54,14 +53,17 @@ def check_answer(answer, conditions: dict[str, Callable]) -> None:
         print("Right.", *(f"- {sentence}" for sentence in conditions), sep="\n")
 
 
-def find_problem(sentence, holds, answer):
+def find_problem(sentence, holds, answer, calls):
     """Return what is wrong, up to what came instead, or None."""
+    calls.clear()
     try:
         with np.errstate(all="ignore"):
             right = bool(holds(answer))
     except (AssertionError, NotFilledIn, NameError):  # the last: a cell has not run
         raise
     except Exception:
+        if inspect.isroutine(answer) and not calls:
+            return "Call it, with parentheses: your answer is"
         return "Your answer has an unexpected form:"
     return None if right else f"This should be true: {sentence}; got"
 
@@ -112,14 +114,14 @@ def describe(value):
     if kind == "History":  # the library's, or the reader's own
         return "a History (`fit` returns the history; the network is what you gave it)"
     if inspect.isroutine(value):
-        return "a function (call it, with parentheses)"
+        return "a function"
     if isinstance(value, list | tuple):
         if len(value) > 10:
             return f"a {kind} of {len(value)}"
         return f"({', '.join(map(describe, value))})"
     value = value.numpy() if tf.is_tensor(value) else value
     text = " ".join((repr if isinstance(value, str) else str)(value).split())
-    if len(text) <= 70 and not callable(value):
+    if len(text) <= 120 and not callable(value):
         return text
     shape = hasattr(value, "shape") and hasattr(value, "dtype")
     return f"an array of shape {value.shape}, {value.dtype}" if shape else f"a {kind}"

@@ -58,7 +58,6 @@ def test_things_of_different_shapes_stay_apart():
     [
         (None, "did you forget `return`"),
         (History(), "the network is what you gave it"),
-        (abs, "call it, with parentheses"),
         ("one", "'one'"),
         ({}, "{}"),
         (np.ones((9, 9)), r"shape \(9, 9\), float64"),
@@ -69,6 +68,11 @@ def test_things_of_different_shapes_stay_apart():
 def test_an_answer_of_another_form_is_described(answer, words):
     with pytest.raises(AssertionError, match=f"unexpected form: .*{words}"):
         check_answer(answer, {"it is positive": lambda number: number.real > 0})
+
+
+def test_a_function_that_was_not_called_is_no_number():
+    with pytest.raises(AssertionError, match="Call it, with .* a function"):
+        check_answer(abs, {"it is positive": lambda number: number > 0})
 
 
 def test_a_call_that_gives_a_wrong_result_is_named():
