@@ -6,10 +6,8 @@ const MOVES = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowD
 const part = (name) => document.getElementById(`draw-${name}`);
 const pad = part("pad");
 
-let layers; // of the network, once it is loaded
+let layers, chosen, frame; // of the network in use; its file; the next one to show
 let drawing = { strokes: [] }; // or an example, which also has a picture and a label
-let chosen; // the content of the network to use
-let frame; // the next one, when something has changed
 const past = []; // drawings, one for each step that can be taken back
 const told = new Map(); // from drawings to what the reader has meant
 const pen = { x: 0.5, y: 0.25, by: undefined, arrows: new Set() }; // "keys" or a pointer
@@ -26,6 +24,7 @@ function start(point, by) {
 
 function replace(other) {
   pen.by = undefined;
+  pen.arrows.clear();
   drawing = other;
   say();
 }
@@ -38,7 +37,9 @@ function undo() {
 const goOn = (point) => drawing.strokes.at(-1).push(point) && showSoon();
 const erase = () => past.push(drawing) && replace({ strokes: [] });
 const showSoon = () => (frame ??= requestAnimationFrame(show));
-const place = ({ offsetX, offsetY }) => [offsetX, offsetY].map((n) => clip(n / pad.clientWidth));
+// An event counts pixels of the screen's size, clientWidth those before any CSS zoom.
+const place = ({ offsetX, offsetY }) => [offsetX, offsetY].map(
+  (n) => clip(n / pad.clientWidth / (pad.currentCSSZoom ?? 1)));
 
 pad.onpointerdown = (event) => {
   if (event.button !== 0 || pen.by >= 0) return; // one finger at a time
@@ -57,10 +58,7 @@ pad.onkeydown = (event) => {
 };
 pad.onkeyup = (event) => pen.arrows.delete(event.key) && say(
   `Pen ${pen.by ? "down" : "up"}, ${percent(pen.x)} across, ${percent(pen.y)} down the field.`);
-pad.onfocus = pad.onblur = () => {
-  pen.arrows.clear();
-  replace(drawing);
-};
+pad.onfocus = pad.onblur = () => replace(drawing);
 
 function movePen(key) {
   for (const arrow of pen.arrows.add(key)) {
@@ -91,7 +89,8 @@ function words({ digit, sureness }) {
   if (digit === undefined) return layers ? "Draw a digit." : "Waiting for a network.";
   const sure = `${digit === 8 ? "an" : "a"} ${digit} (${percent(sureness)})`;
   const label = drawing.picture ? `, but it is labeled ${drawing.label}` : "";
-  return `${sureness < 0.5 ? "Perhaps" : "I read"} ${sure}${label}.`;
+  const two = areTwoDigits(drawing.strokes) ? " I see two digits, and can read only one." : "";
+  return `${sureness < 0.5 ? "Perhaps" : "I read"} ${sure}${label}.${two}`;
 }
 
 // For those who listen: at the end of a stroke, the answer.
@@ -116,8 +115,8 @@ function showExample() {
 // Showing
 
 const percent = (probability) => `${Math.round(100 * probability)}%`;
-const redOrBlue = (weight) =>
-  (weight > 0 ? [178, 24, 43] : [33, 102, 172]).map((c) => 255 - Math.abs(weight) * (255 - c));
+// How much of red, green and blue is taken from white.
+const redOrBlue = (w) => (w > 0 ? [77, 231, 212] : [222, 153, 83]).map((c) => 255 - Math.abs(w) * c);
 
 function show() {
   frame = cancelAnimationFrame(frame); // none is due any more
@@ -193,18 +192,12 @@ const bytesOf = (text) => Uint8Array.from(atob(text), (letter) => letter.charCod
 const examples = JSON.parse(part("digits")?.textContent ?? "[]").map(({ label, pixels }) => (
   { strokes: [], label, picture: Float32Array.from(bytesOf(pixels), (byte) => byte / 255) }));
 
-async function fetchWeights() {
-  if (location.protocol !== "file:") {
-    const answer = await fetch(new URL("weights.safetensors", FOLDER));
-    if (!answer.ok) throw Error(`the server answers ${answer.status}`);
-    return answer.arrayBuffer();
-  }
-  // A page opened from the disk may fetch nothing, but it may load a script.
-  await new Promise((resolve, reject) => {
-    const onerror = () => reject(Error("weights.js is missing"));
-    const settings = { src: new URL("weights.js", FOLDER), onload: resolve, onerror };
-    document.head.append(Object.assign(document.createElement("script"), settings));
-  });
+// As a script, since a page that was opened from the disk may load nothing else.
+async function loadWeights() {
+  const script = document.createElement("script");
+  document.head.append(Object.assign(script, { src: new URL("weights.js", FOLDER) }));
+  await new Promise((resolve) => (script.onload = script.onerror = resolve));
+  if (!window.WEIGHTS) throw Error("weights.js is missing or damaged");
   return bytesOf(WEIGHTS).buffer;
 }
 
@@ -226,5 +219,5 @@ async function use(name, content) {
 show();
 // The network is loaded once the field comes near.
 new IntersectionObserver(([{ isIntersecting }], watcher) => {
-  if (isIntersecting) watcher.disconnect() ?? use("the book's network", fetchWeights());
+  if (isIntersecting) watcher.disconnect() ?? use("the book's network", loadWeights());
 }, { rootMargin: "300px" }).observe(pad);

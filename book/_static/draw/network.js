@@ -32,8 +32,7 @@ const ACTIVATIONS = {
   sigmoid: (sums) => sums.map((z) => 1 / (1 + Math.exp(-z))),
   tanh: (sums) => sums.map(Math.tanh),
   softmax: (sums) => {
-    const largest = Math.max(...sums); // only differences count; none overflows
-    const powers = sums.map((z) => Math.exp(z - largest));
+    const powers = sums.map((z) => Math.exp(z - Math.max(...sums))); // none overflows
     const total = powers.reduce((sum, power) => sum + power);
     return powers.map((power) => power / total);
   },
