@@ -8,7 +8,6 @@ are.
     python benchmarks/accuracy.py --seeds 1 2 3 --json accuracy.json
 """
 
-import argparse
 import itertools
 import math
 import statistics
@@ -116,21 +115,6 @@ RECIPES = {
 }
 
 
-def parse_arguments(arguments=None):
-    """Return the settings, or explain what is wrong with them, and leave."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    usual = [name for name in RECIPES if name != "larger"]
-    parser.add_argument("--only", nargs="+", choices=RECIPES, default=usual)
-    parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
-    parser.add_argument("--examples", type=int, default=60_000)
-    parser.add_argument("--epochs", type=int, help="in place of the recipes' own")
-    parser.add_argument("--threads", type=int, help="processors; default: all")
-    parser.add_argument("--json", metavar="FILE", help="write results; - is the screen")
-    settings = parser.parse_args(arguments)
-    measuring.check_options(parser, settings)
-    return settings
-
-
 def run(recipe, data, seed, name, **changes):
     """Train with one seed; return its watch."""
     epochs = changes.get("epochs", recipe.keywords["epochs"])
@@ -171,11 +155,12 @@ def print_table(rows) -> None:
         print(f"{name:24}", *(f"{cell:>9}" for cell in cells))
 
 
-def main(arguments=None) -> dict:
+def main() -> None:
     """Measure, print, and write what was asked for."""
-    settings = parse_arguments(arguments)
-    if settings.threads is not None:
-        measuring.take_threads(settings.threads)
+    usual = [name for name in RECIPES if name != "larger"]
+    only = {"nargs": "+", "choices": RECIPES, "default": usual}
+    numbers = {"seeds": [1, 2, 3], "examples": 60_000, "epochs": None, "threads": None}
+    settings = measuring.parse(__doc__, ("--only", only), **numbers)
     images, labels, test_images, test_labels = measuring.load(settings.examples)
     data = images, labels, (test_images, test_labels)
     machine = measuring.describe_machine()
@@ -188,9 +173,7 @@ def main(arguments=None) -> dict:
     rows = {name: tabulate(runs) for name, runs in watches.items()}
     print_table(rows)
     results = {"machine": machine, "settings": vars(settings), "recipes": rows}
-    if settings.json:
-        measuring.write_json(settings.json, results)
-    return results
+    measuring.write_json(settings.json, results)
 
 
 if __name__ == "__main__":

@@ -8,24 +8,11 @@ On one machine the file is the same every time, byte for byte. Another processor
 another version of TensorFlow, adds in another order, and the last digits differ.
 """
 
-import argparse
 import math
 
 import measuring
 
 BATCH_SIZE = 128
-
-
-def parse_arguments(arguments=None):
-    """Return the settings, or explain what is wrong with them, and leave."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("file", help="where the weights go")
-    parser.add_argument("--seed", type=int, default=2)
-    parser.add_argument("--epochs", type=int, default=20)
-    parser.add_argument("--examples", type=int, default=60_000)
-    settings = parser.parse_args(arguments)
-    measuring.check_options(parser, settings)
-    return settings
 
 
 def train(images, labels, epochs, seed):
@@ -55,9 +42,11 @@ def train(images, labels, epochs, seed):
     return model
 
 
-def main(arguments=None) -> None:
+def main() -> None:
     """Train, write the file, and say how well the network in it reads."""
-    settings = parse_arguments(arguments)
+    file = {"help": "where the weights go"}
+    numbers = {"seed": 2, "epochs": 20, "examples": 60_000}
+    settings = measuring.parse(__doc__, ("file", file), **numbers)
     images, labels, test_images, test_labels = measuring.load(settings.examples)
     from mnist_lib import accuracy, export_weights, import_weights, predict
 

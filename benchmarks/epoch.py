@@ -3,32 +3,17 @@
 All competitors take turns within one run, so that other programs on the machine
 slow all of them alike. Compare the ratios of a run, not its seconds with another's.
 
-    python benchmarks/epoch.py --json epoch.json --figure epoch.png
+    python benchmarks/epoch.py --json epoch.json
 """
 
-import argparse
 import math
 import statistics
 
 import measuring
 
 LOSSES_DIFFER = 0.05  # in nats; shuffling alone makes some hundredths
-
-
-def parse_arguments(arguments=None):
-    """Return the settings, or explain what is wrong with them, and leave."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--rounds", type=int, default=7, help="epochs of each")
-    parser.add_argument("--units", type=int, nargs="+", default=[512])
-    parser.add_argument("--batch-size", type=int, default=128)
-    parser.add_argument("--examples", type=int, default=60_000)
-    parser.add_argument("--threads", type=int, help="processors; default: all")
-    parser.add_argument("--only", nargs="+", metavar="NAME", help="some of them")
-    parser.add_argument("--json", metavar="FILE", help="write results; - is the screen")
-    parser.add_argument("--figure", metavar="FILE", help="draw them, as .png or .svg")
-    settings = parser.parse_args(arguments)
-    measuring.check_options(parser, settings)
-    return settings
+ONLY = {"nargs": "+", "metavar": "NAME", "help": "some of the competitors"}
+SIZES = {"units": [512], "batch_size": 128, "examples": 60_000}
 
 
 def prepare(work, names):
@@ -105,22 +90,10 @@ def print_table(rows) -> None:
         print(f"| {name:32} |", *(f"{value:10.2f} |" for value in values))
 
 
-def draw(rows, path) -> None:
-    """Draw the medians as bars, the floor's in another color."""
-    from mnist_lib import plot_bars
-
-    ordered = sorted(rows, key=lambda name: rows[name]["median"])
-    bars = {name: rows[name]["median"] for name in ordered}
-    floor = [name for name in bars if name.startswith("products")]
-    label = "seconds for one epoch (median)"
-    plot_bars(bars, label, highlight=floor).savefig(path, dpi=200)
-
-
-def main(arguments=None) -> dict:
+def main() -> None:
     """Measure, print, and write what was asked for."""
-    settings = parse_arguments(arguments)
-    if settings.threads is not None:
-        measuring.take_threads(settings.threads)
+    options = SIZES | {"rounds": 7, "threads": None}
+    settings = measuring.parse(__doc__, ("--only", ONLY), **options)
     from competitors import Work
 
     data = measuring.load(settings.examples)[:2]
@@ -135,12 +108,7 @@ def main(arguments=None) -> dict:
     rows = tabulate(first, times)
     print_table(rows)
     results = {"machine": machine, "settings": vars(settings), "epochs": rows}
-    results["peak_megabytes"] = measuring.peak_megabytes()
-    if settings.json:
-        measuring.write_json(settings.json, results)
-    if settings.figure and rows:
-        draw(rows, settings.figure)
-    return results
+    measuring.write_json(settings.json, results)
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """What the benchmarks share: threads, the machine's name, tables, results on disk."""
 
+import argparse
 import importlib.metadata
 import json
 import os
@@ -23,7 +24,7 @@ def progress(count: int, unit: str):
 
 
 def take_threads(count: int) -> None:
-    """Keep this process to ``count`` processors; call it before any import of peers.
+    """Keep this process to ``count`` processors; before the peers are imported.
 
     Libraries start as many threads as the process may use, so this one limit holds
     for all of them.
@@ -36,19 +37,33 @@ def take_threads(count: int) -> None:
     os.sched_setaffinity(0, free[:count])
 
 
-def check_options(parser, settings) -> None:
-    """Leave with an explanation if a number or a file cannot be used."""
-    for name, value in vars(settings).items():
+def parse(doc: str, *options, **defaults) -> argparse.Namespace:
+    """Return the settings of a program, or explain what is wrong with them, and leave.
+
+    Args:
+        doc: The program's docstring, whose first line is shown as help.
+        *options: Pairs of an option's name and what ``add_argument`` takes.
+        **defaults: Options that take an integer, or several where the default has them.
+    """
+    parser = argparse.ArgumentParser(description=doc.splitlines()[0])
+    for name, details in options:
+        parser.add_argument(name, **details)
+    for name, default in defaults.items():
+        many = {"nargs": "+"} if isinstance(default, list) else {}
         option = f"--{name.replace('_', '-')}"
-        values = value if isinstance(value, list) else [value]
-        numbers = [number for number in values if type(number) is int]  # True is not
-        if numbers and min(numbers) < (name != "seeds"):
-            parser.error(f"{option} must be at least {int(name != 'seeds')}")
-        if name in ("json", "figure") and value not in (None, "-"):
-            if not Path(value).absolute().parent.is_dir():
-                parser.error(f"{option} must be in a folder that exists")
-            if name == "figure" and Path(value).suffix not in (".png", ".svg"):
-                parser.error("--figure must end in .png or .svg")
+        parser.add_argument(option, type=int, default=default, **many)
+    parser.add_argument("--json", metavar="FILE", help="write results; - is the screen")
+    settings = parser.parse_args()
+    for name in defaults:
+        numbers = getattr(settings, name) or 1
+        least = min(numbers) if isinstance(numbers, list) else numbers
+        if least < (name != "seeds"):
+            parser.error(f"--{name.replace('_', '-')} must be at least 1")
+    if not Path(settings.json or "-").absolute().parent.is_dir():
+        parser.error("--json must be in a folder that exists")
+    if getattr(settings, "threads", None):
+        take_threads(settings.threads)
+    return settings
 
 
 def count_threads() -> int:
@@ -58,7 +73,7 @@ def count_threads() -> int:
 
 
 def describe_machine() -> dict:
-    """Return what a figure depends on: processor, threads, versions, date."""
+    """Return what a measurement depends on: processor, threads, versions, date."""
     information = Path("/proc/cpuinfo")
     lines = information.read_text().splitlines() if information.exists() else []
     names = [line.partition(": ")[2] for line in lines if line.startswith("model name")]
@@ -109,15 +124,10 @@ def summary(times: list[float]) -> dict:
     }
 
 
-def peak_megabytes() -> float:
-    """Return the most memory that this process has held so far, in 10^6 bytes."""
-    import resource  # not on Windows
-
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak / 1e6 if platform.system() == "Darwin" else peak * 1024 / 1e6
-
-
-def write_json(path: str, results: dict) -> None:
-    """Write results where they were asked for; "-" is the screen."""
-    text = json.dumps(results, indent=2)
-    print(text) if path == "-" else Path(path).write_text(text + "\n", encoding="utf-8")
+def write_json(path: str | None, results: dict) -> None:
+    """Write results where they were asked for, if at all; "-" is the screen."""
+    text = json.dumps(results, indent=2, default=str)
+    if path == "-":
+        print(text)
+    elif path:
+        Path(path).write_text(text + "\n", encoding="utf-8")

@@ -2,7 +2,7 @@
 
 Requests and bytes are those of the first load on a phone: pictures further down come
 later. The second column is what the files hold. The third is what is sent, since the
-server packs text, as GitHub Pages does; --unpacked is for those whose server does not.
+server packs text, as GitHub Pages does.
 
     python benchmarks/pages.py --pages book/intro --json pages.json
 
@@ -10,10 +10,10 @@ For the page to draw on it also says how long the answer takes: from a move of t
 until all that shows the answer has been written, and laid out anew.
 
 Lighthouse is the one that the environment variable LIGHTHOUSE names, or is fetched by
-npx; without either, its columns stay empty. Of several runs the median counts.
+npx; without either, or with LIGHTHOUSE= (nothing), its columns stay empty. Of several
+runs the median counts.
 """
 
-import argparse
 import contextlib
 import functools
 import gzip
@@ -33,6 +33,7 @@ import numpy as np
 from playwright.sync_api import sync_playwright
 
 ROOT = Path(__file__).parents[1]
+SITE = ROOT / "_build/html"
 sys.path.append(str(ROOT / "book/_extension"))
 import editions  # noqa: E402
 
@@ -55,33 +56,14 @@ NOTE_TIMES = """() => {
 PACKED = ("text/", "javascript", "json", "svg", "xml")
 
 
-def parse_arguments(arguments=None):
-    """Read and check the command line."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    pages = [*editions.list_pages()]
-    parser.add_argument("--site", type=Path, default=ROOT / "_build/html")
-    parser.add_argument("--pages", nargs="+", choices=pages, default=pages, metavar="P")
-    parser.add_argument("--runs", type=int, default=1, help="of Lighthouse, per page")
-    parser.add_argument("--unpacked", action="store_true", help="send as it is")
-    parser.add_argument("--no-lighthouse", action="store_true", help="leave it out")
-    parser.add_argument("--json", metavar="FILE", help="write results; - is the screen")
-    settings = parser.parse_args(arguments)
-    measuring.check_options(parser, settings)
-    if missing := [
-        p for p in settings.pages if not (settings.site / f"{p}.html").exists()
-    ]:
-        parser.error(f"{missing[0]} is not in {settings.site}: run `make book` first")
-    return settings
-
-
 def is_packed(kind) -> bool:
     """Tell whether a server packs files of a kind; others are packed already."""
     return any(word in kind for word in PACKED)
 
 
 @contextlib.contextmanager
-def served(folder, unpacked=False):
-    """Serve a folder; yield its address."""
+def served():
+    """Serve the book, packed; yield its address."""
 
     class Handler(http.server.SimpleHTTPRequestHandler):
         def log_message(self, *args):
@@ -90,7 +72,7 @@ def served(folder, unpacked=False):
         def do_GET(self):
             file = Path(self.translate_path(self.path))
             kind = self.guess_type(self.path)
-            if unpacked or not (file.is_file() and is_packed(kind)):
+            if not (file.is_file() and is_packed(kind)):
                 return super().do_GET()
             content = gzip.compress(file.read_bytes())
             self.send_response(200)
@@ -100,7 +82,7 @@ def served(folder, unpacked=False):
             self.end_headers()
             self.wfile.write(content)
 
-    handler = functools.partial(Handler, directory=folder)
+    handler = functools.partial(Handler, directory=SITE)
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield f"http://127.0.0.1:{server.server_port}"
@@ -144,8 +126,8 @@ def draw(browser, address) -> list[float]:
 
 def find_lighthouse() -> list[str] | None:
     """Return the command that starts Lighthouse, None where there is none."""
-    if named := os.environ.get("LIGHTHOUSE"):
-        return [named]
+    if (named := os.environ.get("LIGHTHOUSE")) is not None:
+        return [named] if named else None
     return [npx, "--yes", "lighthouse@12"] if (npx := shutil.which("npx")) else None
 
 
@@ -179,17 +161,17 @@ def print_table(rows) -> None:
         print(f"{name:22}", *(f"{cell:>8}" for cell in cells))
 
 
-def main(arguments=None) -> dict:
+def main() -> None:
     """Measure, print, and write what was asked for."""
-    settings = parse_arguments(arguments)
-    command = None if settings.no_lighthouse else find_lighthouse()
-    if command is None and not settings.no_lighthouse:
+    pages = [*editions.list_pages()]
+    some = {"nargs": "+", "choices": pages, "default": pages, "metavar": "PAGE"}
+    settings = measuring.parse(__doc__, ("--pages", some), runs=1)
+    if not all((SITE / f"{page}.html").exists() for page in pages):
+        raise SystemExit(f"pages are missing in {SITE}: run `make book` first")
+    command, rows = find_lighthouse(), {}
+    if command is None:
         print("left out: Lighthouse, since npx is not installed")
-    rows = {}
-    with (
-        served(settings.site, settings.unpacked) as address,
-        sync_playwright() as playwright,
-    ):
+    with served() as address, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=editions.find_browser())
         for page in settings.pages:
             rows[page] = load(browser, f"{address}/{page}.html")
@@ -205,9 +187,7 @@ def main(arguments=None) -> dict:
         print(
             f"an answer while drawing: {middle:.1f} ms, 99 of 100 in {slowest:.1f} ms"
         )
-    if settings.json:
-        measuring.write_json(settings.json, {"pages": rows})
-    return rows
+    measuring.write_json(settings.json, {"pages": rows})
 
 
 if __name__ == "__main__":

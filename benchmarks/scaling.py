@@ -3,10 +3,9 @@
 Each worker is a process that may use one processor. The times of one worker and the
 all-reduces of two give the costs; from these, steps of all sizes are predicted.
 
-    python benchmarks/scaling.py --json scaling.json --figure scaling.png
+    python benchmarks/scaling.py --json scaling.json
 """
 
-import argparse
 import io
 import json
 import os
@@ -23,22 +22,7 @@ BEYOND = [1, 2, 4, 8, 16, 64, 256, 1024]
 DATA_CENTER = {"latency": 20e-6, "bandwidth": 3e9}
 
 
-def parse_arguments(arguments=None):
-    """Return the settings, or explain what is wrong with them, and leave."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--rounds", type=int, default=30, help="steps of each size")
-    parser.add_argument("--workers", type=int, default=2, help="measured up to so many")
-    parser.add_argument("--batch-sizes", type=int, nargs="+", default=BATCH_SIZES)
-    parser.add_argument("--json", metavar="FILE", help="write results; - is the screen")
-    parser.add_argument("--figure", metavar="FILE", help="draw them, as .png or .svg")
-    settings = parser.parse_args(arguments)
-    measuring.check_options(parser, settings)
-    if settings.workers < 2 or len(settings.batch_sizes) < 2:
-        parser.error("at least 2 workers and 2 batch sizes are needed")
-    return settings
-
-
-def be_a_worker(settings) -> None:
+def run_worker(settings) -> None:
     """Measure steps and all-reduces, and print the seconds of each as JSON."""
     import tensorflow as tf
 
@@ -81,16 +65,19 @@ def costs_of(times, batch_sizes):
     return Costs(max(fixed, 0.0), per_example, float(jitter), little / 2, bandwidth)
 
 
-def main(arguments=None) -> dict:
+def main() -> None:
     """Measure, predict, print, and write what was asked for."""
     from mnist_lib import simulate_steps, start_workers
 
-    settings = parse_arguments(arguments)
+    defaults = {"rounds": 30, "workers": 2, "batch_sizes": BATCH_SIZES}
+    settings = measuring.parse(__doc__, **defaults)
+    if settings.workers < 2 or len(settings.batch_sizes) < 2:
+        raise SystemExit("at least 2 workers and 2 batch sizes are needed")
     if "TF_CONFIG" in os.environ:
-        return be_a_worker(settings)
+        return run_worker(settings)
     machine = measuring.describe_machine()
     measuring.print_machine(machine)
-    program, times = [str(Path(__file__)), *(arguments or sys.argv[1:])], {}
+    program, times = [str(Path(__file__)), *sys.argv[1:]], {}
     for count in range(1, settings.workers + 1):
         lines = start_workers(program, count, out=io.StringIO())
         times[count] = json.loads(lines[0][-1])
@@ -123,24 +110,7 @@ def main(arguments=None) -> dict:
         print(f"{count:9} {fixed:9.1f} {growing:9.1f}")
     results = {"machine": machine, "costs": costs._asdict()}
     results |= {"rows": rows, "beyond": beyond, "seconds": times}
-    if settings.json:
-        measuring.write_json(settings.json, results)
-    if settings.figure:
-        draw(rows, settings.figure)
-    return results
-
-
-def draw(rows, path) -> None:
-    """Draw how much faster most workers are than one, measured and predicted."""
-    from mnist_lib import plot_curves
-
-    most = [row for row in rows if row["workers"] == rows[-1]["workers"]]
-    sizes, curves = [row["batch"] for row in most], {}
-    for name, key in {"measured": "times", "predicted": "predicted"}.items():
-        curves[name] = sizes, [row[key] for row in most]
-    label = f"{rows[-1]['workers']} workers, times as fast as one"
-    figure = plot_curves(curves, "examples in a batch", label, xscale="log")
-    figure.savefig(path, dpi=200)
+    measuring.write_json(settings.json, results)
 
 
 if __name__ == "__main__":

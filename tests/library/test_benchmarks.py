@@ -38,9 +38,9 @@ def work(competitors, random):
 
 
 def test_epochs_are_timed_and_compared(tmp_path):
-    results, picture = tmp_path / "epoch.json", tmp_path / "epoch.png"
+    results = tmp_path / "epoch.json"
     options = ["--examples", 500, "--rounds", 2, "--units", 32]
-    screen = run("epoch", *options, "--json", results, "--figure", picture)
+    screen = run("epoch", *options, "--json", results)
     found = json.loads(results.read_text())
     rows = found["epochs"]
     for name in (
@@ -55,16 +55,13 @@ def test_epochs_are_timed_and_compared(tmp_path):
         assert rows[name]["to_floor"] > 0
     assert found["machine"]["threads"] >= 1
     assert re.match(r"2\.\d+", found["machine"]["versions"]["tensorflow"])
-    assert found["peak_megabytes"] > 100
-    assert picture.read_bytes().startswith(b"\x89PNG")
     peers = {"PyTorch eager", "JAX scan"}
     assert peers <= rows.keys() or re.search(PEERS, screen)
 
 
 def test_wrong_options_are_explained():
     assert "--threads must be 1 to " in run("epoch", "--threads", 999, fails=True)
-    complaint = run("pages", "--site", "missing", fails=True)
-    assert "run `make book` first" in complaint
+    assert "--rounds must be at least 1" in run("epoch", "--rounds", 0, fails=True)
 
 
 def test_all_do_the_same_work(competitors, work):
@@ -100,8 +97,8 @@ def test_accuracy_is_reached_in_a_time(tmp_path):
 
 
 def test_steps_of_one_and_two_workers_are_measured_and_predicted(tmp_path):
-    results, picture = tmp_path / "scaling.json", tmp_path / "scaling.png"
-    options = ["--rounds", 2, "--batch-sizes", 64, 256, "--figure", picture]
+    results = tmp_path / "scaling.json"
+    options = ["--rounds", 2, "--batch-sizes", 64, 256]
     screen = run("scaling", *options, "--json", results)
     found = json.loads(results.read_text())
     assert [(row["workers"], row["batch"]) for row in found["rows"]] == [
@@ -114,12 +111,12 @@ def test_steps_of_one_and_two_workers_are_measured_and_predicted(tmp_path):
     assert len(found["seconds"]["2"]["all gradients"]) == 2
     assert found["beyond"][0] == {"workers": 1, "fixed": 1.0, "growing": 1.0}
     assert "measured here" in screen and "predicted" in screen
-    assert picture.read_bytes().startswith(b"\x89PNG")
 
 
-def test_pages_are_weighed(chromium, tmp_path):
-    results, options = tmp_path / "pages.json", ["--no-lighthouse"]
-    screen = run("pages", "--pages", "book/intro", *options, "--json", results)
+def test_pages_are_weighed(chromium, tmp_path, monkeypatch):
+    monkeypatch.setenv("LIGHTHOUSE", "")  # leaves it out
+    results = tmp_path / "pages.json"
+    screen = run("pages", "--pages", "book/intro", "--json", results)
     row = json.loads(results.read_text())["pages"]["book/intro"]
     assert 2 < row["requests"] < 40
     assert 10_000 < row["gzip"] < row["bytes"]
