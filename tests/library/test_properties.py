@@ -31,6 +31,7 @@ from mnist_lib import (
     to_vectors,
     update_weights,
 )
+from mnist_lib.saving.archives import read_arrays, write_arrays
 
 SEEDS = st.integers(0, 2**63)
 
@@ -212,6 +213,25 @@ def test_weights_of_any_kind_come_back_bit_for_bit(path, arrays):
     load_weights(model, path)
     for weight, array in zip(model.weights, arrays, strict=True):
         assert same_bits(weight.numpy(), array)
+
+
+@given(
+    st.dictionaries(st.integers(0, 2**16), st.integers(0, 255), min_size=1),
+    st.none() | st.integers(0, 2**16),
+)
+def test_a_damaged_file_is_refused_by_name_or_gives_what_was_written(path, bytes_, end):
+    arrays = {"images": np.arange(60.0), "labels": np.arange(9, dtype="uint8")}
+    write_arrays(path, arrays)
+    content = bytearray(path.read_bytes())
+    for place, byte in bytes_.items():
+        content[place % len(content)] = byte
+    path.write_bytes(content[:end])
+    try:
+        read = read_arrays(path, {n: (a.shape, a.dtype) for n, a in arrays.items()})
+    except ValueError as error:
+        assert str(error).startswith(str(path))
+    else:
+        assert all(same_bits(read[name], array) for name, array in arrays.items())
 
 
 # Bad input
