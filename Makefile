@@ -64,8 +64,16 @@ LINK := -m pip install --quiet --no-deps --no-build-isolation --editable .
 
 # The book
 
+# Without its environment, Sphinx reads all pages again. It does not notice by itself that
+# what shows on all of them has changed, and would not repeat a warning.
+ENVIRONMENT := _build/.doctrees/environment.pickle
+LOOK := _toc.yml .venv/installed book/_extension book/_templates
+
 book: .venv/installed  ## run every chapter and build the book (5 minutes)
+	@[[ -z $$(find $(LOOK) -type f -not -name '*.pyc' -newer $(ENVIRONMENT) 2>&-) ]] \
+	  || rm $(ENVIRONMENT)
 	@$(call quiet,$(BIN)/jupyter-book build . -W -n --keep-going) || { \
+	  rm -f $(ENVIRONMENT); \
 	  echo; echo "The book is not in order: see the warnings above."; exit 1; }
 	@echo; echo "The book: $(CURDIR)/_build/html/index.html"
 
@@ -77,7 +85,9 @@ links: .venv/installed  ## follow every link that leads out of the book
 	  --path-output _build/links)
 
 serve:  ## show the built book at http://localhost:8000 (PORT=...)
-	@$(PYTHON) book/_extension/serving.py _build/html $(PORT)
+	@[[ -e _build/html ]] || { echo "Run \`make book\` first."; exit 1; }
+	@echo "The book: http://localhost:$(PORT) (Ctrl+C ends it)"
+	@$(PYTHON) -m http.server --bind 127.0.0.1 --directory _build/html $(PORT)
 
 chapter: .venv/installed  ## begin a chapter, its module and its test: NAME=dropout
 	@$(BIN)/python book/_extension/chapters.py new "$(NAME)"
@@ -114,7 +124,7 @@ UNIT := -m "not slow and not mnist and not integration" tests
 # $(call run_tests,PYTHON,OPTIONS): each chapter once, here or in `make book` before.
 define run_tests
 @chapters=$$($(1) book/_extension/results.py) || exit 1; \
-for chapter in book/[0-9]*.ipynb; do \
+for chapter in book/*.ipynb; do \
   [[ $$chapters == *$$chapter* ]] || ran+=" $$(basename $$chapter .ipynb)"; done; \
 [[ -z $$ran ]] || echo "Not run again, since make book ran them:$$ran"; \
 $(1) -m pytest --nbmake $(2) tests $$chapters
@@ -161,7 +171,7 @@ test-pins: .venv/installed  ## the pins fit together on every supported Python
 
 # PyTorch and JAX take part where they are installed: benchmarks/requirements.txt.
 bench: .venv/installed  ## speed and accuracy against Keras and others (15 minutes)
-	@for part in epoch growth scaling accuracy; do \
+	@for part in epoch scaling accuracy; do \
 	  $(call quiet,$(BIN)/python benchmarks/$$part.py) || exit 1; done
 
 # LIGHTHOUSE=/path/to/lighthouse takes an installed one; else npx fetches it.

@@ -148,6 +148,6 @@ if __name__ == "__main__":
         else:
             chapter = begin_chapter(Path.cwd(), *arguments)
             print(f"Made book/{chapter}.ipynb, its module and its test.")
-            print(f"Gaps are marked with {GAP}; `make book` names those that are left.")
+            print(f"Gaps are marked with {GAP}: git grep -n '{GAP}'")
     except ValueError as error:
         sys.exit(str(error))

@@ -1,9 +1,9 @@
 """Which results of the chapters are still true, and where they are kept.
 
-The results of a chapter depend on its code cells, on the modules of mnist_lib that
-these use, on what is installed, on the digits, and on the files that it reads. Each
-state of all that has a folder of its own: what was run before a change is there again
-once the change is taken back. Prose is no part of it, nor are docstrings and comments.
+The results of a chapter depend on its code cells, on mnist_lib, on what is installed,
+on the digits, and on the files that it reads. Each state of all that has a folder of
+its own: what was run before a change is there again once the change is taken back.
+Prose is no part of it, nor are docstrings and comments.
 
     python book/_extension/results.py  # names the chapters that have to run
 """
@@ -14,44 +14,19 @@ import json
 import os
 import platform
 import re
-import shutil
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
-from typing import NamedTuple
 
 CACHES = "_build/.jupyter_cache"
-KEPT = 5  # states of each chapter
-PACKAGES = {
-    "tensorflow": "TensorFlow",
-    "keras": "Keras",
-    "numpy": "NumPy",
-    "matplotlib": "Matplotlib",
-}
-USED = re.compile(
-    r"from (?:mnist_lib|\.)[\w.]* import (?:\([^)]*\)|.*)|\bmnist_lib\.[\w.]+"
-)
-# Another name for it, a program in a string, and a command of IPython.
-HIDDEN = re.compile(
-    r"(?m)\bmnist_lib as\b|[\"'][^\"'\n]*(?:from|import) mnist_lib|^%.*\bmnist_lib\b"
-)
-DEFINED = re.compile(r"(?m)^(?:def |class )?(\w+)(?=\(|:| =)")
+PACKAGES = ["TensorFlow", "Keras", "NumPy", "Matplotlib"]
+SHOWS_SOURCE = re.compile(r"\binspect\b|\b__doc__\b|\bhelp\(")
 HAS_DOCSTRING = ast.Module | ast.ClassDef | ast.FunctionDef
-
-
-class Module(NamedTuple):
-    """A module of mnist_lib: its code, and the words that lead to it and out of it."""
-
-    file: str
-    text: str
-    code: str  # without docstrings and comments
-    names: set
-    uses: set
 
 
 def versions():
     """Return what the chapters run on, each with its version."""
-    packages = [f"{name} {version(package)}" for package, name in PACKAGES.items()]
+    packages = [f"{name} {version(name.lower())}" for name in PACKAGES]
     return [f"Python {platform.python_version()}", *packages]
 
 
@@ -72,57 +47,34 @@ def surroundings():
     return *versions(), version("ipython"), digits, os.environ.get("MNIST_SOURCE")
 
 
-def used_words(code):
-    """Return the words in code that may name parts of mnist_lib, or all if hidden."""
-    parts = [*USED.findall(code), *(code for _ in HIDDEN.findall(code)[:1])]
-    if re.search(r"-m\W+mnist_lib\b", code):
-        parts.append("__main__")
-    return {*re.findall(r"\w+", " ".join(parts))}
-
-
-def read_module(path):
-    """Return a module, with the names that are defined at its top level."""
-    text = path.read_text(encoding="utf-8")
-    tree = ast.parse(text, path)
+def without_prose(source):
+    """Return code without docstrings and comments."""
+    tree = ast.parse(source)
     for node in ast.walk(tree):
         if isinstance(node, HAS_DOCSTRING) and ast.get_docstring(node) is not None:
-            node.body = node.body[1:] or [ast.Pass()]
-    code = ast.unparse(tree)
-    name = path.parent.name if path.stem == "__init__" else path.stem
-    names = {name, *DEFINED.findall(code)}
-    return Module(path.name, text, code, names, used_words(code))
+            node.body = node.body[1:]
+    return ast.dump(tree)
 
 
 @cache
 def library(root):
-    """Return the modules of mnist_lib, and its own code but for imports and names."""
-    start = root / "mnist_lib/__init__.py"
-    body = ast.parse(read_module(start).code).body if start.exists() else []
-    left_out = ast.Import | ast.ImportFrom | ast.Assign
-    code = [ast.unparse(part) for part in body if not isinstance(part, left_out)]
-    paths = sorted({*root.glob("mnist_lib/**/*.py")} - {start})
-    return [read_module(path) for path in paths], code
+    """Return the sources of mnist_lib, as they are and without prose."""
+    paths = sorted(root.glob("mnist_lib/**/*.py"))
+    sources = [path.read_text(encoding="utf-8") for path in paths]
+    return sources, [*map(without_prose, sources)]
 
 
 def find_state(root, notebook):
     """Return the folder for the results of a chapter as it is now."""
     data = json.loads(notebook.read_bytes())
-    cells = [cell for cell in data["cells"] if cell["cell_type"] == "code"]
-    # Colab's cell only names mnist_lib: it has to be installed.
-    own = [c for c in cells if "bootstrap" not in c["metadata"].get("tags", [])]
-    cells, own = (["".join(cell["source"]) for cell in some] for some in (cells, own))
-    code = "\n".join(cells)
-    modules, start = library(root)
-    words, used = set().union(*map(used_words, own)), []
-    while found := [one for one in modules if one not in used and one.names & words]:
-        used += found
-        words = set().union(*(module.uses for module in found))
-    shown = re.search(r"\binspect\b|\b__doc__\b|\bhelp\(", code)
-    sources = sorted((one.file, one.text if shown else one.code) for one in used)
+    cells = [c["source"] for c in data["cells"] if c["cell_type"] == "code"]
+    code = "\n".join(map("".join, cells))
+    sources, plain = library(root)
     files = ["matplotlibrc", *re.findall(r"_static/[\w./-]+", code)]
     files = [content(notebook.parent / file) for file in files]
+    used = sources if SHOWS_SOURCE.search(code) else plain
     kernel = data["metadata"].get("kernelspec")
-    state = digest(cells, kernel, sources, start, files, surroundings())
+    state = digest(code, kernel, used, files, surroundings())
     return root / CACHES / notebook.stem / state
 
 
@@ -148,20 +100,22 @@ def find_changed(app, env, added, changed, removed):
 
 
 def choose_results(app, page, source):
-    """Tell myst-nb where a chapter's results are, and remove the oldest."""
+    """Tell myst-nb where a chapter's results are."""
     if state := page_state(app.env, page):
-        state.mkdir(parents=True, exist_ok=True)
-        os.utime(state)
-        states = sorted(state.parent.iterdir(), key=os.path.getmtime)
-        for old in states[:-KEPT]:
-            shutil.rmtree(old, ignore_errors=True)
         app.env.metadata[page]["results"] = state.name
         settings = app.env.mystnb_config.copy(execution_cache_path=str(state))
         app.env.mystnb_config = settings
 
 
+def setup(app):
+    """Tell Sphinx when to call the functions above."""
+    app.connect("env-get-outdated", find_changed)
+    app.connect("source-read", choose_results)
+    return {"parallel_read_safe": True}
+
+
 if __name__ == "__main__":
     ROOT = Path(__file__).parents[2]
-    for chapter in sorted(ROOT.glob("book/[0-9]*.ipynb")):
+    for chapter in sorted(ROOT.glob("book/*.ipynb")):
         if not has_results(find_state(ROOT, chapter)):
             print(chapter.relative_to(ROOT))

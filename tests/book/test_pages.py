@@ -7,6 +7,7 @@ Needs `make book` to have run, and Chromium or Chrome; skipped without them, exc
 where CI is set, which must not pass over it.
 """
 
+import gzip
 import io
 import re
 from itertools import pairwise
@@ -21,6 +22,7 @@ from conftest import (
     ADDRESS,
     CHAPTERS,
     IN_BOTH_WAYS,
+    NOTEBOOKS,
     PAGES,
     PICTURES,
     ROOT,
@@ -96,13 +98,6 @@ FOCUS = """() => {
       && top < window.innerHeight,
     last: on == document.body,
   };
-}"""
-
-
-SUCCESS = """button => {
-  button.getAnimations().forEach(animation => animation.finish());
-  const [shown, below] = [button, button.closest(".cell_input")].map(getComputedStyle);
-  return [shown.color, below.backgroundColor];
 }"""
 
 
@@ -362,8 +357,6 @@ def test_reader_can_copy_unfold_and_change_the_theme(tab, site):
     code.hover()
     code.locator(".copybtn").click()
     assert tab.evaluate("navigator.clipboard.readText()") == code.inner_text().strip()
-    colors = code.locator(".copybtn").evaluate(SUCCESS)
-    assert contrast(*map(parts, colors)) >= 4.5
 
     solution = tab.locator("details.solution").first
     assert not solution.locator("pre").first.is_visible()
@@ -386,27 +379,25 @@ def test_page_is_never_white_at_night(tab, site):
         assert (max(parts(tab.evaluate(BACKGROUND))) < 0.25) == (theme == "dark")
 
 
+@pytest.fixture(scope="module")
+def articles(built):
+    """What the pages say, by their names."""
+    return {
+        page: BeautifulSoup((SITE / f"{page}.html").read_text(), "html.parser").article
+        for page in PAGES
+    }
+
+
 @pytest.mark.parametrize("page", CHAPTERS)
-def test_chapter_shows_its_place_on_the_map(built, page):
-    soup = BeautifulSoup((SITE / f"{page}.html").read_text(), "html.parser")
+def test_chapter_shows_its_place_on_the_map(articles, page):
     stems = [chapter.partition("_")[2].replace("_", " ") for chapter in CHAPTERS]
-    names, pages = ["pixels", *stems], [TOC["root"], *CHAPTERS]
-    steps = soup.select("nav.course-map li a")
-    assert [step.text for step in steps] == names
-    for step, target in zip(steps, pages, strict=True):
+    names = dict(zip([TOC["root"], *CHAPTERS], ["pixels", *stems], strict=True))
+    steps = articles[page].select("nav.course-map li a")
+    assert [step.text for step in steps] == [*names.values()]
+    for step, target in zip(steps, names, strict=True):
         here = target == page
         assert step.get("aria-current") == ("page" if here else None)
-        assert (
-            step["href"] == "#" if here else f"book/{step['href']}" == f"{target}.html"
-        )
-
-    number = pages.index(page)
-    back, on = soup.select("nav.ways a")
-    assert f"← {names[number - 1]}" in back.get_text(" ", strip=True)
-    assert f"book/{back['href']}" == f"{pages[number - 1]}.html"
-    if page != pages[-1]:
-        assert f"{names[number + 1]} →" in on.get_text(" ", strip=True)
-        assert f"book/{on['href']}" == f"{pages[number + 1]}.html"
+        assert step["href"] == ("#" if here else f"{target[5:]}.html")
 
 
 @pytest.mark.parametrize("page", a_few(CHAPTERS))
@@ -414,13 +405,10 @@ def test_chapter_leads_to_its_own_notebook(tab, site, page):
     badge = nbformat.read(ROOT / f"{page}.ipynb", as_version=4).cells[0].source
     tab.goto(f"{site}/{page}.html")
     colab = tab.locator("a[href*='colab.research.google.com']")
-    assert [f"]({link.get_attribute('href')})" in badge for link in colab.all()] == [
-        True
-    ]
+    assert f"]({colab.get_attribute('href')})" in badge
     source = tab.locator("a.btn-download-source-button").get_attribute("href")
     downloaded = SITE / page / "../" / source
     assert downloaded.resolve().read_bytes() == (ROOT / f"{page}.ipynb").read_bytes()
-    assert re.search(r"ran in \d+ seconds", tab.locator("p.run").inner_text())
 
 
 @pytest.mark.parametrize("page", [*PAGES, "index"])
@@ -446,10 +434,9 @@ def test_sitemap_lists_all_pages(built):
     assert listed == sorted(f"{ADDRESS}{page}.html" for page in PAGES)
 
 
-def test_status_page_lists_all_run_times(tab, site):
-    tab.goto(f"{site}/book/status.html")
-    rows = tab.locator("article tbody tr").all_inner_texts()
-    assert len(rows) == len(CHAPTERS)
+def test_status_page_lists_all_run_times(articles):
+    rows = [row.get_text(" ") for row in articles["book/status"].select("tbody tr")]
+    assert len(rows) == len(NOTEBOOKS)
     assert all(re.search(r"\d+\.\d", row) for row in rows)
 
 
@@ -467,19 +454,9 @@ def test_unknown_address_shows_a_page_with_ways_on(calm_tab, site):
 def test_first_address_leads_to_the_book(tab, site):
     tab.goto(f"{site}/index.html")
     tab.wait_for_url(f"{site}/{TOC['root']}.html")
-    assert tab.complaints == []
 
 
 # What the pages load
-
-
-@pytest.fixture(scope="module")
-def articles(built):
-    """What the pages say, by their names."""
-    return {
-        page: BeautifulSoup((SITE / f"{page}.html").read_text(), "html.parser").article
-        for page in PAGES
-    }
 
 
 @pytest.mark.parametrize("page", a_few(PAGES))
@@ -489,19 +466,11 @@ def test_first_load_is_light(browser, site, page):
         tab.on("response", lambda response: responses.append(response))
         tab.goto(f"{site}/{page}.html", wait_until="networkidle")
         asked = [each for each in responses if each.url.startswith("http")]
-        sizes = {each.url: len(each.body()) for each in asked}
+        bodies = [each.body() for each in asked]
     assert len(asked) <= 26
-    assert sum(sizes.values()) <= 600_000, sizes
-    assert all(each.ok for each in asked)
-    assert tab.complaints == []
-
-
-def test_styles_and_scripts_carry_a_version(built):
-    for page in [*PAGES, "genindex", "404"]:
-        soup = BeautifulSoup((SITE / f"{page}.html").read_text(), "html.parser")
-        links = [link["href"] for link in soup.select("link[rel=stylesheet]")]
-        links += [script["src"] for script in soup.select("script[src]")]
-        assert [link for link in links if not re.search(r"\?v=\w+$", link)] == []
+    assert sum(map(len, bodies)) <= 600_000
+    assert sum(min(len(x), len(gzip.compress(x))) for x in bodies) <= 300_000
+    assert tab.complaints == []  # such as another host
 
 
 # What the styles do to each element.
@@ -539,13 +508,11 @@ def test_no_style_is_missed(browser, site, page, viewport):
 def test_every_picture_says_its_size_and_waits_until_it_is_near(articles):
     pictures = 0
     for page, article in articles.items():
-        for place, shown in enumerate(article.find_all("img")):
+        for shown in article.find_all("img"):
             with Image.open((SITE / page).parent / shown["src"]) as image:
                 size = int(shown["width"]), int(shown["height"])
                 assert size == image.size, shown
-            at_the_top = not place and "<h2" not in str(article).partition("<img")[0]
-            expected = (None, None) if at_the_top else ("lazy", "async")
-            assert (shown.get("loading"), shown.get("decoding")) == expected
+            assert (shown["loading"], shown["decoding"]) == ("lazy", "async")
             pictures += 1
     assert pictures >= 4 * len(CHAPTERS)
 
@@ -593,7 +560,14 @@ def formulas_of(cells):
                     yield "".join(token.content.split())
 
 
-@pytest.mark.parametrize("page", CHAPTERS)
+@pytest.mark.parametrize("page", NOTEBOOKS)
+def test_no_output_is_longer_than_anyone_reads(articles, page):
+    for output in articles[page].select(".cell_output"):
+        lines = [pre.text.splitlines() for pre in output.select("pre")]
+        assert len(sum(lines, [])) <= 40, output
+
+
+@pytest.mark.parametrize("page", NOTEBOOKS)
 def test_no_code_and_no_formula_is_lost(articles, page):
     cells = nbformat.read(ROOT / f"{page}.ipynb", as_version=4).cells
     sources = [
@@ -627,31 +601,11 @@ def test_fonts_have_all_that_the_pages_show(articles, browser, site):
 
 # The look of single things, on a phone
 
-LINES = """cell => {
-  const range = document.createRange();
-  range.selectNodeContents(cell.querySelector("p") ?? cell);
-  return range.getClientRects().length;
-}"""
-
 
 @pytest.fixture
 def phone(calm_tab):
     calm_tab.set_viewport_size(PHONE)
     return calm_tab
-
-
-def test_numbers_and_their_units_stand_on_one_line(phone, site):
-    phone.goto(f"{site}/book/08_improving.html")
-    times = phone.get_by_role("cell", name=re.compile(r"^[\d.]+ (s|min)$")).all()
-    assert len(times) > 3
-    assert {time.evaluate(LINES) for time in times} == {1}
-
-
-def test_figures_are_as_wide_as_the_screen(phone, site):
-    for page in (TOC["root"], CHAPTERS[2]):
-        phone.goto(f"{site}/{page}.html")
-        boxes = [each.bounding_box() for each in phone.locator("figure img").all()]
-        assert boxes and {box["width"] for box in boxes} == {PHONE["width"]}
 
 
 def test_search_says_what_it_found(phone, site):
@@ -668,18 +622,6 @@ def test_search_says_what_it_found(phone, site):
     assert not any(part in " ".join(texts) for part in (".pdf", "Contents", "→"))
     phone.goto(f"{site}/search.html?q=xyzzy")
     phone.get_by_text("Nothing found").wait_for()
-
-
-@pytest.mark.parametrize(
-    ("word", "is_there"),
-    [("tensor", True), ("compiling", False), ("xyzzy", False)],  # on the map, nowhere
-)
-def test_matches_can_be_hidden_where_there_are_any(phone, site, word, is_there):
-    phone.goto(f"{site}/{CHAPTERS[0]}.html?highlight={word}")
-    link = phone.locator(".highlight-link")
-    link.wait_for(state="attached")
-    phone.wait_for_timeout(100)
-    assert link.is_visible() == is_there
 
 
 def shaded(tab, box):

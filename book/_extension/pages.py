@@ -1,0 +1,179 @@
+"""What the pages have beyond Jupyter Book's settings.
+
+Named in _config.yml: a map, the field to draw in, folded cells that can be named, and
+what makes pages light, and known to search engines.
+"""
+
+import base64
+import re
+from functools import partial
+from html import escape
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+from xml.etree import ElementTree
+
+from docutils import nodes
+from myst_nb.sphinx_ import HideCodeCellNode
+from results import digest, versions
+from sphinx.util import logging
+from sphinx.util.images import get_image_size
+
+logger = logging.getLogger(__name__)
+
+START = "pixels"  # what the course begins with, and so the name of its first page
+CHAPTER = re.compile(r".*/\d+_(\w+)")
+WEIGHTS = "book/_static/draw/weights.safetensors"
+# The link to the field to draw in that a cell of chapter 10 shows.
+DRAWING = re.compile(
+    r'<div class="output text_html">\s*<p id="draw">.*?</p>\s*</div>', re.DOTALL
+)
+# What describe_digits says, in few words.
+DIGITS = {
+    "are the digits of MNIST": "MNIST",
+    "are NOT the digits of MNIST": "stand-in digits, not MNIST",
+}
+IMAGE = re.compile(r'<img (?=[^>]*src="[^"]*_images/([^"]+)")')
+THEME = "_static/styles/pydata-sphinx-theme.css"
+RULE = re.compile(r"([^{}]+)\{[^{}]*\}")
+CLASS = re.compile(r"\.(-?[A-Za-z_][\w-]*)")
+SITEMAP = "http://www.sitemaps.org/schemas/sitemap/0.9"
+
+
+def draw_map(app, doctree, docname):
+    """Turn the line of arrows at the top of a chapter into a list of links.
+
+    Paper and the editions, which have no use for links, keep the line.
+    """
+    pages = app.env.toctree_includes[app.config.root_doc]
+    chapters = filter(None, map(CHAPTER.fullmatch, pages))
+    names = {chapter[0]: chapter[1].replace("_", " ") for chapter in chapters}
+    steps = {app.config.root_doc: START} | names
+    for line in doctree.findall(nodes.paragraph):
+        if app.builder.format == "html" and line.astext().startswith(f"{START} → "):
+            context = {"steps": steps, "here": docname}
+            context["address"] = partial(app.builder.get_relative_uri, docname)
+            html = app.builder.templates.render("map.html", context)
+            place = line.parent.index(line)
+            line.parent.insert(place, nodes.raw("", html, format="html"))
+            line["classes"].append("onlyprint")
+            return
+
+
+def open_folded(translator, node):
+    """Begin a folded cell; myst-nb's is announced otherwise than it is labeled."""
+    labels = translator.config.course_folded
+    prompt = node["prompt_show"].removesuffix("s")  # "outputs" where there is no input
+    kind = "folded solution" if prompt == "content" else "folded"
+    label = escape(labels.get(prompt, node["prompt_show"]))
+    translator.body.append(f'<details class="{kind}"><summary>{label}</summary>\n')
+
+
+def close_folded(translator, node):
+    """End a folded cell."""
+    translator.body.append("</details>\n")
+
+
+def note_digits(app, doctree):
+    """Keep on which digits the code of a page ran."""
+    for cell in doctree.findall(nodes.container):
+        if cell.get("nb_element") == "cell_code_output":
+            for words in filter(cell.astext().__contains__, DIGITS):
+                app.env.metadata[app.env.docname]["digits"] = DIGITS[words]
+
+
+def list_digits(env):
+    """Return all digits that the chapters ran on, in words."""
+    return sorted({page.get("digits") for page in env.metadata.values()} - {None})
+
+
+def fill_templates(app, pagename, templatename, context, doctree):
+    """Give the templates the book's address, and what its results come from."""
+    context["base_url"] = app.config.html_baseurl
+    context["base_path"] = urlsplit(app.config.html_baseurl).path
+    context["picture"] = app.config.ogp_image_alt
+    context["digits"] = " and ".join(list_digits(app.env))
+    context["versions"] = ", ".join(versions())
+    if pagename == app.config.root_doc:
+        context["docstitle"] = ""  # its own title is that of the book already
+
+
+def complete_page(app, pagename, templatename, context, doctree):
+    """Add to a page's content the field to draw in, and the sizes of its pictures."""
+    sizes = {
+        name: get_image_size(Path(app.srcdir, file))
+        for file, name in app.builder.images.items()
+    }
+
+    def say_size(image):
+        size = sizes[unquote(image[1])]
+        sized = 'width="{}" height="{}" '.format(*size) if size else ""
+        return f'<img loading="lazy" decoding="async" {sized}'
+
+    body = IMAGE.sub(say_size, context.get("body") or "")
+    if DRAWING.search(body):
+        parts = sorted(Path(app.srcdir, WEIGHTS).parent.iterdir())
+        version = digest([part.read_bytes() for part in parts])
+        page = app.builder.templates.render("draw.html", context | {"drawn": version})
+        body = DRAWING.sub(lambda link: page, body)
+    # Sphinx writes long signatures as lists of definitions, but without terms.
+    context["body"] = re.sub(r"<dl>(?=\s*<dd>)", '<dl role="none">', body)
+
+
+def skip_alias(app, what, name, member, skip, options):
+    """Leave out of the reference what Python itself says of a named tuple's fields."""
+    return str(getattr(member, "__doc__", "")).startswith("Alias for field") or skip
+
+
+def trim_styles(site):
+    """Leave out three quarters of the theme's styles: they are for what is nowhere."""
+    files = [*site.rglob("*.html"), *site.glob("_static/**/*.js")]
+    text = " ".join(path.read_text("utf-8") for path in files)
+    words = {*re.findall(r"[\w-]+", text), "bs-tooltip-auto"}  # a script composes that
+
+    def trim(rule):
+        selectors = re.sub(r":not\([^)]*\)", "", rule[1]).split(",")
+        return rule[0] if any({*CLASS.findall(x)} <= words for x in selectors) else ""
+
+    css = re.sub(r"(?s)/\*.*?\*/", "", Path(site, THEME).read_text("utf-8"))
+    Path(site, THEME).write_text(RULE.sub(trim, css), "utf-8")
+
+
+def write_sitemap(app):
+    """List all pages for search engines."""
+    listing = ElementTree.Element("urlset", xmlns=SITEMAP)
+    for page in sorted(app.env.found_docs):
+        entry = ElementTree.SubElement(ElementTree.SubElement(listing, "url"), "loc")
+        entry.text = app.config.html_baseurl + app.builder.get_target_uri(page)
+    target = Path(app.outdir, "sitemap.xml")
+    ElementTree.ElementTree(listing).write(target, "utf-8", xml_declaration=True)
+
+
+def write_weights(app):
+    """Write the weights as a script: from the disk, a page may load nothing else."""
+    text = base64.b64encode(Path(app.srcdir, WEIGHTS).read_bytes()).decode()
+    target = Path(app.outdir, "_static/draw/weights.js")
+    target.write_text(f'var WEIGHTS = "{text}";\n', "utf-8")
+
+
+def finish(app, error):
+    """Write what is made from all pages; say if the chapters did not run on MNIST."""
+    if error or app.builder.name != "html":
+        return
+    write_sitemap(app)
+    write_weights(app)
+    trim_styles(Path(app.outdir))
+    if list_digits(app.env) not in ([], ["MNIST"]):
+        logger.info("Made with stand-in digits. For MNIST, try: make clean book")
+
+
+def setup(app):
+    """Tell Sphinx when to call the functions above."""
+    app.add_config_value("course_folded", {}, "html")
+    app.add_node(HideCodeCellNode, override=True, html=(open_folded, close_folded))
+    app.connect("autodoc-skip-member", skip_alias)
+    app.connect("doctree-read", note_digits)
+    app.connect("doctree-resolved", draw_map)
+    app.connect("html-page-context", fill_templates)
+    app.connect("html-page-context", complete_page)
+    app.connect("build-finished", finish)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}
