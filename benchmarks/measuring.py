@@ -55,9 +55,9 @@ def parse(doc: str, *options, **defaults) -> argparse.Namespace:
     parser.add_argument("--json", metavar="FILE", help="write results; - is the screen")
     settings = parser.parse_args()
     for name in defaults:
-        numbers = getattr(settings, name) or 1
-        least = min(numbers) if isinstance(numbers, list) else numbers
-        if least < (name != "seeds"):
+        numbers = getattr(settings, name)
+        numbers = numbers if isinstance(numbers, list) else [numbers]
+        if any(n is not None and n < (name != "seeds") for n in numbers):
             parser.error(f"--{name.replace('_', '-')} must be at least 1")
     if not Path(settings.json or "-").absolute().parent.is_dir():
         parser.error("--json must be in a folder that exists")

@@ -33,7 +33,7 @@ DIGITS = {
     "are NOT the digits of MNIST": "stand-in digits, not MNIST",
 }
 IMAGE = re.compile(r'<img (?=[^>]*src="[^"]*_images/([^"]+)")')
-THEME = "_static/styles/pydata-sphinx-theme.css"
+TRIMMED = ["basic.css", "mystnb.*.css", "styles/pydata-sphinx-theme.css"]
 RULE = re.compile(r"([^{}]+)\{[^{}]*\}")
 CLASS = re.compile(r"\.(-?[A-Za-z_][\w-]*)")
 SITEMAP = "http://www.sitemaps.org/schemas/sitemap/0.9"
@@ -125,7 +125,7 @@ def skip_alias(app, what, name, member, skip, options):
 
 
 def trim_styles(site):
-    """Leave out three quarters of the theme's styles: they are for what is nowhere."""
+    """Leave out the styles for what is on no page: most of what the theme brings."""
     files = [*site.rglob("*.html"), *site.glob("_static/**/*.js")]
     text = " ".join(path.read_text("utf-8") for path in files)
     words = {*re.findall(r"[\w-]+", text), "bs-tooltip-auto"}  # a script composes that
@@ -134,8 +134,9 @@ def trim_styles(site):
         selectors = re.sub(r":not\([^)]*\)", "", rule[1]).split(",")
         return rule[0] if any({*CLASS.findall(x)} <= words for x in selectors) else ""
 
-    css = re.sub(r"(?s)/\*.*?\*/", "", Path(site, THEME).read_text("utf-8"))
-    Path(site, THEME).write_text(RULE.sub(trim, css), "utf-8")
+    for path in [path for name in TRIMMED for path in site.glob(f"_static/{name}")]:
+        css = re.sub(r"(?s)/\*.*?\*/", "", path.read_text("utf-8"))
+        path.write_text(RULE.sub(trim, css), "utf-8")
 
 
 def write_sitemap(app):

@@ -122,19 +122,6 @@ def test_every_command_that_is_named_exists():
             assert {*words.split()} <= targets, path
 
 
-def test_all_files_name_the_same_pythons():
-    limits = r"\(3, (\d+)\) <= sys.version_info < \(3, (\d+)\)"
-    found = re.search(limits, read("Makefile")).groups()
-    allowed = [f"3.{minor}" for minor in range(*map(int, found))]
-    project = tomllib.loads(read("pyproject.toml"))["project"]
-    assert project["requires-python"] == f">={allowed[0]}"
-    assert {*re.findall(r'"(3\.\d+)"', read(".github/workflows/test.yml"))} == {
-        *allowed
-    }
-    for path in (".binder/runtime.txt", ".devcontainer/devcontainer.json"):
-        assert re.search(r"python[:-](3\.\d+)", read(path))[1] in allowed
-
-
 def test_all_files_name_the_same_release():
     version = tomllib.loads(read("pyproject.toml"))["project"]["version"]
     cited = yaml.safe_load(read("CITATION.cff"))
