@@ -70,7 +70,7 @@ ENVIRONMENT := _build/.doctrees/environment.pickle
 LOOK := _toc.yml .venv/installed book/_extension book/_templates
 
 book: .venv/installed  ## run every chapter and build the book (5 minutes)
-	@[[ -z $$(find $(LOOK) -type f -not -name '*.pyc' -newer $(ENVIRONMENT) 2>&-) ]] \
+	@[[ -z $$(find $(LOOK) -type f -not -name '*.pyc' -newer $(ENVIRONMENT) 2>/dev/null) ]] \
 	  || rm $(ENVIRONMENT)
 	@$(call quiet,$(BIN)/jupyter-book build . -W -n --keep-going) || { \
 	  rm -f $(ENVIRONMENT); \
