@@ -172,7 +172,7 @@ def test_a_very_long_stroke_is_read(desk):
     assert desk.locator("#draw-answer").inner_text().startswith("I read a 0")
 
 
-TWO = "I see two digits, and can read only one."
+TWO = "I see two digits, but read one."
 
 
 def test_two_digits_side_by_side_are_noticed(desk):

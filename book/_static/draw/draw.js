@@ -89,7 +89,7 @@ function words({ digit, sureness }) {
   if (digit === undefined) return layers ? "Draw a digit." : "Waiting for a network.";
   const sure = `${digit === 8 ? "an" : "a"} ${digit} (${percent(sureness)})`;
   const label = drawing.picture ? `, but it is labeled ${drawing.label}` : "";
-  const two = areTwoDigits(drawing.strokes) ? " I see two digits, and can read only one." : "";
+  const two = areTwoDigits(drawing.strokes) ? " I see two digits, but read one." : "";
   return `${sureness < 0.5 ? "Perhaps" : "I read"} ${sure}${label}.${two}`;
 }
 
