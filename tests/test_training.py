@@ -12,7 +12,9 @@ from mnist_lib import (
     NaiveDense,
     NaiveSequential,
     accuracy,
+    accuracy_interval,
     average_loss,
+    confusion_matrix,
     fit,
     fit_compiled,
     load_weights,
@@ -43,12 +45,8 @@ def test_update_steps_against_the_gradient():
     weight = tf.Variable([1.0, 2.0])
     update_weights([tf.constant([0.5, -4.0])], [weight], learning_rate=0.1)
     assert weight.numpy() == pytest.approx([0.95, 2.4])
-
-
-def test_update_takes_the_source_s_learning_rate_by_default():
-    weight = tf.Variable(0.0)
-    update_weights([tf.constant(1.0)], [weight])
-    assert float(weight) == pytest.approx(-1e-3)
+    update_weights([tf.constant([50.0, 0.0])], [weight])  # the source's rate, 1e-3
+    assert weight.numpy() == pytest.approx([0.9, 2.4])
 
 
 def test_one_step_returns_the_loss_before_it_and_lowers_it(small_model, small_data):
@@ -409,64 +407,96 @@ def test_the_source_s_recipe_reaches_the_source_s_figures(mnist, source_model):
     assert 0.79 <= reached <= 0.85
 
 
+class Column:
+    """What pandas gives: its dtype has a name that NumPy does not know."""
+
+    def __init__(self, values):
+        self.values, self.shape = values, values.shape
+        self.dtype = type("CategoricalDtype", (), {"name": "category"})()
+
+    def __array__(self, dtype=None, copy=None):
+        return self.values
+
+
+def squares(targets, predictions):
+    return tf.reduce_mean((tf.cast(targets, tf.float32) - predictions) ** 2)
+
+
+KERAS = keras.losses, keras.metrics
+PAIR = np.ones((3, 6), "float32"), [0, 1, 2]
+
+
+def wrong_validation(metric=None, labels=(0, 1, 2)):
+    return {"validation_data": (PAIR[0], labels), "metric": metric}
+
+
 @pytest.mark.parametrize(
-    ("change", "error", "words"),
+    ("change", "words"),
     [
-        ({"epochs": 0}, ValueError, "epochs must be at least 1, got 0"),
-        ({"batch_size": 0}, ValueError, "batch_size must be at least 1, got 0"),
-        ({"learning_rate": 0}, ValueError, "learning_rate must be positive and finite"),
-        ({"verbose": 2}, ValueError, "verbose must be one of"),
-        ({"update": Adam}, TypeError, "update must be a function, no class"),
-        ({"distort": 1}, TypeError, "distort must be a function, got 1"),
+        ({"epochs": 0}, "epochs must be at least 1, got 0"),
+        ({"batch_size": 0}, "batch_size must be at least 1, got 0"),
+        ({"learning_rate": 0}, "learning_rate must be positive and finite"),
+        ({"verbose": 2}, "verbose must be one of"),
+        ({"update": Adam}, "update must be a function, no class"),
+        ({"distort": 1}, "distort must be a function, got 1"),
+        ({"distort": lambda x: x[:1]}, r"must be of shape \(50, 6\), got \(1, 6\)"),
+        ({"distort": lambda x: x.astype("f8")}, "distorted images must be float32"),
+        ({"model": lambda images: images}, "model must be a network with weights"),
+        ({"model": NaiveDense}, "model must be a function, no class"),
+        ({"images": lambda x: np.where(x == x[9], np.nan, x)}, "must be finite, got 6"),
+        ({"images": lambda x: x[1:]}, "got 49 images and 50 labels"),
         (
-            {"distort": lambda images: images[:1]},
-            ValueError,
-            r"distorted images must be of shape \(50, 6\), got \(1, 6\)",
+            {"images": lambda x: x[:0], "labels": lambda y: y[:0]},
+            "images must be one or",
         ),
+        ({"images": lambda x: x[:, :5]}, r"vectors of shape \(n, 6\)"),
+        ({"images": lambda x: x.astype("float64")}, "images must be float32"),
+        ({"images": lambda x: x.astype(object)}, "images must be numbers .*got object"),
         (
-            {"distort": lambda images: images.astype("float64")},
-            TypeError,
-            "distorted images must be float32, got",
+            {"images": tf.data.Dataset.from_tensor_slices},
+            "images must be an array .*get",
         ),
-        ({"learning_rate": lambda step: -1}, ValueError, "at step 0 of 1 must be at l"),
+        ({"learning_rate": lambda step: -1}, "at step 0 of 1 must be at l"),
+        ({"labels": lambda y: y + 250}, "labels must be in 0 to 2"),
+        ({"labels": lambda y: [*y[:-1], 3]}, r"labels must be in 0 to 2, got \[3\]"),
         (
-            {"metric": accuracy},
-            ValueError,
-            "validation_data must be given, since a metric",
+            {"labels": lambda y: y.astype("float32")},
+            "labels must be integers, got float",
         ),
-        ({"validation_data": 1}, TypeError, r"must be a pair \(images, labels\)"),
+        ({"labels": lambda y: Column(y.astype(str))}, "must be numbers .*got category"),
+        ({"labels": lambda y: y * np.nan, "loss": squares}, "labels must be finite"),
+        ({"loss": squares}, r"the model and the loss take.* \[50\] vs. \[50,3\]"),
+        ({"loss": KERAS[0].MeanSquaredError}, "loss must be a function, no class"),
+        ({"loss": "mse"}, "loss must be a function, got 'mse'"),
+        ({"loss": KERAS[0].sparse_categorical_crossentropy}, r"one number.*\(50,\)"),
+        ({"loss": lambda y, p: 1.5}, "what loss returns must be a tensor .*got float"),
+        ({"activation": tf.nn.sigmoid}, "sum to 1.*is softmax the last activation"),
+        ({"activation": tf.identity}, "sum to 1.*is softmax the last activation"),
+        ({"metric": accuracy}, "validation_data must be given, since a metric"),
+        ({"validation_data": 1}, r"must be a pair \(images, labels\)"),
+        (wrong_validation(labels=(0, 1, 3)), "labels must be in 0 to 2"),
+        (wrong_validation(confusion_matrix), r"metric returns .*one number.*\(3, 3\)"),
+        (
+            wrong_validation({"a": accuracy, "b": confusion_matrix}),
+            "b returns must be one number",
+        ),
+        (wrong_validation(accuracy_interval), "metric returns must be one number"),
+        (wrong_validation(KERAS[1].MeanSquaredError()), "a function, lambda .*adds up"),
+        (wrong_validation(KERAS[1].mean_squared_error), "metric returns must be one"),
     ],
 )
-def test_wrong_settings_are_explained(small_model, small_data, change, error, words):
-    arguments = {"epochs": 1, "verbose": 0, **change}
-    with pytest.raises(error, match=words):
-        fit(small_model, *small_data, **arguments)
-
-
-def test_wrong_data_are_explained_before_the_first_step(small_model, small_data):
-    images, labels = small_data
-    broken = images.copy()
-    broken[49, 5] = np.nan
-    cases = [
-        (broken, labels, ValueError, "images must be finite, got 1 NaN or infinite"),
-        (images, labels[:-1], ValueError, "got 50 images and 49 labels"),
-        (images[:0], labels[:0], ValueError, "images must be one or more, got none"),
-        (images[:, :5], labels, ValueError, r"vectors of shape \(n, 6\)"),
-        (images.astype("float64"), labels, TypeError, "must be float32"),
-        (images, labels + 250, ValueError, "labels must be in 0 to 2"),
-        (images, labels.astype("float32"), TypeError, "labels must be integers"),
-    ]
-    before = copies(small_model.weights)
-    for wrong_images, wrong_labels, error, words in cases:
-        with pytest.raises(error, match=words):
-            fit(small_model, wrong_images, wrong_labels, 1, verbose=0)
-    for old, weight in zip(before, small_model.weights, strict=True):
+def test_what_is_wrong_is_explained_before_the_first_step(small_data, change, words):
+    change = dict(change)
+    arguments = dict(zip(("images", "labels"), small_data, strict=True))
+    model = make_small_model()
+    model.layers[-1].activation = change.pop("activation", tf.nn.softmax)
+    for name in arguments.keys() & change.keys():
+        arguments[name] = change.pop(name)(arguments[name])
+    before = copies(model.weights)
+    with pytest.raises((ValueError, TypeError), match=words):
+        fit(**{"model": model, "epochs": 1, "verbose": 0, **arguments, **change})
+    for old, weight in zip(before, model.weights, strict=True):
         assert np.array_equal(old, weight)
-
-
-def test_a_model_without_weights_is_explained(small_data):
-    with pytest.raises(ValueError, match="model must be a network with weights"):
-        fit(lambda images: images, *small_data, 1)
 
 
 def test_history_starts_empty_and_shares_nothing():
@@ -484,31 +514,55 @@ def test_history_weighs_the_short_batch_by_its_size(small_model, small_data):
     assert history.validation_losses == history.validation_metrics == []
 
 
-def test_validation_is_optional(small_model, small_data, capsys):
+class Half:
+    def __call__(self, labels, predictions):
+        return np.float32(0.5)
+
+
+@pytest.mark.parametrize(
+    ("metric", "measured", "line"),
+    [
+        (None, [], ""),
+        (accuracy, [1.0], ", accuracy: 1.0000"),
+        (Half(), [0.5], ", metric: 0.5000"),
+        (
+            {"first": accuracy, "second": Half()},
+            [{"first": 1.0, "second": 0.5}],
+            ", first: 1.0000, second: 0.5000",
+        ),
+    ],
+)
+def test_validation_is_measured_and_printed(
+    small_model, capsys, metric, measured, line
+):
+    images = np.ones((3, 6), "float32")
+    guesses = predict(small_model, images).argmax(axis=1)
     history = History()
-    history.add_validation(small_model, None, None, 1)
+    history.add_validation(small_model, None, metric, 1)
     assert history == History()
-    history.add_validation(small_model, small_data, None, 0)
-    predictions = predict(small_model, small_data[0])
-    expected = float(average_loss(small_data[1], predictions))
-    assert history.validation_losses == pytest.approx([expected])
-    assert history.validation_metrics == []
-    assert capsys.readouterr().out == ""
+    for verbose in (0, 1):
+        history.add_validation(small_model, (images, guesses), metric, verbose)
+    expected = float(average_loss(guesses, small_model(images)))
+    assert history.validation_losses == pytest.approx([expected] * 2)
+    assert history.validation_metrics == 2 * measured
+    assert capsys.readouterr().out == f"validation loss: {expected:.2f}{line}\n"
 
 
-def test_validation_is_printed_with_the_metric_s_name(small_model, small_data, capsys):
-    history = History()
-    history.add_validation(small_model, small_data, accuracy, 1)
-    loss, reached = history.validation_losses[0], history.validation_metrics[0]
-    line = f"validation loss: {loss:.2f}, accuracy: {reached:.4f}\n"
-    assert capsys.readouterr().out == line
+class Layer:
+    """A layer that a learner may write: a function, and what it trains."""
+
+    def __init__(self, function, *starts):
+        self.weights = [tf.Variable(start) for start in starts]
+        self.function = function
+
+    def __call__(self, inputs):
+        return self.function(inputs, *self.weights)
 
 
-def test_a_metric_without_a_name_is_called_metric(small_model, small_data, capsys):
-    class Half:
-        def __call__(self, labels, predictions):
-            return np.float32(0.5)
+class Frozen(Layer):
+    """A layer, or several, inside another: a residual block without training."""
 
+<<<<<<< HEAD
     history = History()
     history.add_validation(small_model, small_data, Half(), "bar")
     assert history.validation_metrics == [0.5]
@@ -556,3 +610,81 @@ def test_a_state_moves_in_training_only_and_is_saved(small_data, tmp_path, train
     resumed, _ = trained(3, checkpoint_dir=tmp_path / "saves")
     for one, two in zip(expected, resumed, strict=True):
         assert np.array_equal(one, two)
+=======
+    def __init__(self, inner):
+        self.weights, self.inner = [], [inner]
+
+    def __call__(self, inputs):
+        return inputs + self.inner[0](inputs)
+
+
+def cross_entropy(labels, predictions, change):
+    targets = change(tf.one_hot(tf.cast(labels, tf.int32), 3))
+    return -tf.reduce_mean(tf.reduce_sum(targets * tf.math.log(predictions), axis=1))
+
+
+def smoothed(labels, predictions):
+    return cross_entropy(labels, predictions, lambda y: 0.9 * y + 0.1 / 3)
+
+
+def focal(labels, predictions):
+    return cross_entropy(labels, predictions, lambda y: y * (1 - predictions) ** 2)
+
+
+def weighted(labels, predictions):
+    return cross_entropy(labels, predictions, lambda y: y * [1.0, 2.0, 3.0])
+
+
+def dense(inputs, outputs, activation=tf.nn.softmax):
+    return NaiveDense(inputs, outputs, activation, keras.initializers.HeNormal(1))
+
+
+FLATTEN = Layer(lambda pictures: tf.reshape(pictures, (-1, 36)))
+SCALE = Layer(lambda pixels: tf.cast(pixels, tf.float32) / 255)
+KERNEL = tf.ones((3, 3, 1, 1)) / 9
+CONVOLVE = Layer(lambda x, kernel: tf.nn.conv2d(x, kernel, 1, "SAME"), KERNEL)
+SOFTEN = Layer(lambda sums, temperature: tf.nn.softmax(sums / temperature), 1.0)
+PICTURES = np.random.default_rng(1).integers(0, 256, (50, 6, 6), "uint8")
+VECTORS = (PICTURES.reshape(50, 36) / 255).astype("float32")
+MEANS = VECTORS.mean(axis=1, keepdims=True)
+ODD = PICTURES[:, 0, 0] % 2
+CLASSES, ONE_HOT = np.arange(50) % 3, np.eye(2, dtype="float32")[ODD]
+AUTOENCODER = [dense(36, 9, tf.nn.relu), dense(9, 36, tf.nn.sigmoid)]
+SIGMOID = [dense(36, 1, tf.nn.sigmoid)]
+EXPERIMENTS = {
+    "pictures": ([SCALE, FLATTEN, dense(36, 3)], PICTURES),
+    "convolution": ([CONVOLVE, FLATTEN, dense(36, 3)], VECTORS.reshape(50, 6, 6, 1)),
+    "frozen block": ([Frozen(dense(36, 36, tf.nn.tanh)), dense(36, 3)], VECTORS),
+    "temperature": ([dense(36, 3, tf.identity), SOFTEN], VECTORS),
+    "nested": ([NaiveSequential([dense(36, 9)]), dense(9, 3)], VECTORS),
+    "other byte order": ([dense(36, 3)], VECTORS.astype(">f4")),
+    "26 classes": ([dense(36, 26)], VECTORS, np.arange(50) % 26),
+    "two classes of pandas": ([dense(36, 2)], VECTORS, Column(ODD)),
+    "label smoothing": ([dense(36, 3)], VECTORS, CLASSES, smoothed),
+    "focal loss": ([dense(36, 3)], VECTORS, CLASSES, focal),
+    "weights of classes": ([dense(36, 3)], VECTORS, CLASSES, weighted),
+    "squares of one-hot": ([dense(36, 2)], VECTORS, ONE_HOT, squares),
+    "autoencoder": (AUTOENCODER, VECTORS, VECTORS, squares),
+    "regression": ([dense(36, 1, tf.identity)], VECTORS, MEANS, squares),
+    "one sigmoid": (SIGMOID, VECTORS, ODD, KERAS[0].BinaryCrossentropy()),
+    "a column of labels": (SIGMOID, VECTORS, ODD[:, None], squares),
+}
+
+
+@pytest.mark.parametrize("experiment", EXPERIMENTS.values(), ids=EXPERIMENTS)
+def test_a_learner_s_experiments_train_eagerly_and_compiled(experiment):
+    usual = CLASSES, average_loss
+    layers, images, labels, loss = experiment + usual[len(experiment) - 2 :]
+    settings = {"verbose": 0, "loss": loss, "validation_data": (images, labels)}
+    model, losses = NaiveSequential(layers), []
+    start = copies(model.weights)
+    for train in (fit, fit_compiled):
+        for weight, value in zip(model.weights, start, strict=True):
+            weight.assign(value)
+        history = train(model, images, labels, 2, 20, 0.02, **settings)
+        losses.append(history.batch_losses)
+        expected = float(loss(np.asarray(labels), model(images)))
+        assert history.validation_losses[1] == pytest.approx(expected)
+    assert losses[0] == pytest.approx(losses[1], abs=1e-5)
+    assert history.validation_losses[1] < history.validation_losses[0]
+>>>>>>> 1065014 (Test what learners change, in one table each)

@@ -18,7 +18,8 @@ def require(holds, name: str, expected: str, got, error=ValueError) -> None:
 
 
 def _shape_and_dtype(array) -> tuple[tuple, tf.DType]:
-    array = array if tf.is_tensor(array) else np.asarray(array)
+    known = isinstance(array, np.ndarray) or tf.is_tensor(array)
+    array = array if known else np.asarray(array)
     return tuple(array.shape), tf.as_dtype(array.dtype)
 
 

@@ -34,7 +34,7 @@ def check_layers_fit(layers) -> None:
     require(len(layers) > 0, "layers", "one or more", "none")
     for layer in layers:
         usable = callable(layer) and isinstance(getattr(layer, "weights", None), list)
-        expected = "callable, each with a list of weights (weights = [] for none)"
+        expected = "callable, each with a list of weights (function.weights = [])"
         require(usable, "layers", expected, repr(layer))
     for i, (first, second) in enumerate(zip(layers, layers[1:], strict=False)):
         handed_on = getattr(first, "output_size", None)
@@ -118,8 +118,9 @@ def _try_model(model, images, labels, loss) -> tuple:
 
 def check_metric(name: str, metric, labels, predictions) -> None:
     check_callable(name, metric)
-    expected, got = "a function that begins anew each time", "a Keras metric object"
-    require(not hasattr(metric, "reset_state"), name, expected, got, TypeError)
+    anew = f"a function, lambda *data: {type(metric).__name__}()(*data)"
+    got = "a Keras metric, which adds up over all epochs"
+    require(not hasattr(metric, "reset_state"), name, anew, got, TypeError)
     value = metric(labels, predictions)
     got = f"{type(value).__name__} of shape {np.shape(value)}"
     require(is_number(value), f"what {name} returns", "one number", got)
