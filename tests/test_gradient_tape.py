@@ -24,15 +24,16 @@ def test_loss_worked_out_by_hand():
     assert float(loss) == pytest.approx((np.log(2) + np.log(4)) / 2, rel=1e-6)
 
 
-def test_guessing_among_ten_costs_the_logarithm_of_ten():
-    loss = average_loss(np.arange(10), np.full((10, 10), 0.1, "float32"))
-    assert float(loss) == pytest.approx(2.302585, abs=1e-6)
-
-
-def test_loss_is_finite_at_probability_0_and_0_at_probability_1():
-    predictions = np.array([[0.0, 1.0]], "float32")
-    assert float(average_loss([0], predictions)) == pytest.approx(-np.log(1e-7))
-    assert float(average_loss([1], predictions)) == 0
+@pytest.mark.parametrize(
+    ("predictions", "expected"),
+    [
+        ([[0.1] * 10], np.log(10)),  # guessing among ten
+        ([[0.0, 1.0]], -np.log(1e-7)),  # sure and wrong: no infinity
+        ([[1.0, 0.0]], 0),
+    ],
+)
+def test_loss_of_special_predictions(predictions, expected):
+    assert float(average_loss([0], predictions)) == pytest.approx(expected, abs=1e-5)
 
 
 def test_gradient_is_finite_at_probability_0():
@@ -58,13 +59,33 @@ def test_one_gradient_for_each_weight_in_its_shape(small_model, small_data):
     assert all(gradient.dtype == tf.float32 for gradient in gradients)
 
 
-@pytest.mark.parametrize("weight", range(4))
-def test_tape_and_finite_differences_agree(small_model, small_data, weight):
+class Block:
+    """A residual block with a frozen layer and a scalar weight, at any depth."""
+
+    def __init__(self):
+        self.parts = {"frozen": [NaiveDense(6, 6, tf.nn.tanh)]}
+        self.parts["scale"] = tf.Variable(0.5)
+        self.weights = [self.parts["scale"]]
+
+    def __call__(self, inputs):
+        return inputs + self.parts["scale"] * self.parts["frozen"][0](inputs)
+
+
+def squares(targets, predictions):
+    return tf.reduce_mean((targets - predictions) ** 2)
+
+
+@pytest.mark.parametrize("loss", [average_loss, squares])
+@pytest.mark.parametrize("weight", range(5))
+def test_tape_and_finite_differences_agree(small_model, small_data, weight, loss):
     images, labels = small_data
-    twin = in_float64(small_model)
-    _, gradients = loss_and_gradients(twin, images.astype("float64"), labels)
-    numerical = numerical_gradient(small_model, images, labels, weight)
-    assert numerical.shape == small_model.weights[weight].shape
+    model = NaiveSequential([Block(), small_model])
+    targets = labels if loss is average_loss else np.eye(3)[labels]
+    _, gradients = loss_and_gradients(
+        in_float64(model), images.astype("float64"), targets, loss
+    )
+    numerical = numerical_gradient(model, images, targets, weight, loss=loss)
+    assert numerical.shape == model.weights[weight].shape
     assert numerical.dtype == np.float64
     assert largest_relative_error(gradients[weight].numpy(), numerical) <= 1e-4
 
@@ -171,16 +192,17 @@ def test_wrong_labels_are_explained(small_model, small_data, labels, error, word
         average_loss(np.array(labels), np.full((2, 3), 1 / 3, "float32"))
 
 
-def test_wrong_predictions_are_explained():
-    with pytest.raises(ValueError, match="predictions must be probabilities of shape"):
-        average_loss([0, 1], np.array([0.5, 0.5]))
-    with pytest.raises(ValueError, match="predictions must be one or more, got none"):
-        average_loss(np.zeros(0, int), np.zeros((0, 3), "float32"))
-
-
-def test_a_model_without_weights_is_explained(small_data):
-    with pytest.raises(ValueError, match="model must be a network with weights"):
-        loss_and_gradients(lambda images: images, *small_data)
+@pytest.mark.parametrize(
+    ("labels", "predictions", "words"),
+    [
+        ([0, 1], [0.5, 0.5], "predictions must be probabilities of shape"),
+        ([], np.zeros((0, 3), "float32"), "must be"),
+        ([0], [[0.9, 0.8]], "sum to 1.*is softmax the last activation.*1.7"),
+    ],
+)
+def test_wrong_predictions_are_explained(labels, predictions, words):
+    with pytest.raises(ValueError, match=words):
+        average_loss(np.array(labels, int), predictions)
 
 
 @pytest.mark.parametrize(
