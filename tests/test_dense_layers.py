@@ -86,12 +86,6 @@ def test_summary_counts_the_weights(source_model, capsys):
     assert "(784, 512) (512,)" in lines[0]
 
 
-def test_layer_works_inside_a_tf_function(small_model, random):
-    images = random.random((4, 6), dtype="float32")
-    compiled = tf.function(lambda x: small_model(x))
-    assert compiled(images).numpy() == pytest.approx(small_model(images).numpy())
-
-
 @pytest.mark.parametrize(
     ("shape", "dtype", "error", "words"),
     [

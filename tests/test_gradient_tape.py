@@ -157,24 +157,6 @@ def test_gradients_agree_with_keras(random):
         assert np.abs(ours - expected).max() <= 1e-5
 
 
-@pytest.mark.mnist
-def test_tape_and_finite_differences_agree_on_mnist(mnist, random):
-    images, labels = mnist[0][:32], mnist[1][:32]
-    start = keras.initializers.GlorotUniform(seed=1)
-    model = NaiveSequential(
-        [NaiveDense(784, 512, tf.nn.relu, start), NaiveDense(512, 10, tf.nn.softmax)]
-    )
-    twin = in_float64(model)
-    _, gradients = loss_and_gradients(twin, images.astype("float64"), labels)
-    for weight, gradient in enumerate(gradients):
-        size = tf.size(gradient).numpy()
-        flat = random.choice(size, min(size, 10), replace=False)
-        positions = list(zip(*np.unravel_index(flat, gradient.shape), strict=True))
-        numerical = numerical_gradient(model, images, labels, weight, positions)
-        exact = np.array([gradient.numpy()[position] for position in positions])
-        assert largest_relative_error(exact, numerical) <= 1e-4
-
-
 @pytest.mark.parametrize(
     ("labels", "error", "words"),
     [

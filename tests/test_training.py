@@ -57,31 +57,6 @@ def test_one_step_returns_the_loss_before_it_and_lowers_it(small_model, small_da
     assert float(after) < float(before)
 
 
-def test_one_step_agrees_with_keras(random):
-    images = random.random((128, 784), dtype="float32")
-    labels = random.integers(0, 10, 128)
-    start = keras.initializers.GlorotUniform(seed=1)
-    model = NaiveSequential(
-        [
-            NaiveDense(784, 512, tf.nn.relu, start),
-            NaiveDense(512, 10, tf.nn.softmax, start),
-        ]
-    )
-    theirs = keras.Sequential(
-        [
-            keras.Input((784,)),
-            keras.layers.Dense(512, activation="relu"),
-            keras.layers.Dense(10, activation="softmax"),
-        ]
-    )
-    theirs.set_weights(copies(model.weights))
-    theirs.compile(keras.optimizers.SGD(0.1), "sparse_categorical_crossentropy")
-    theirs.train_on_batch(images, labels)
-    one_training_step(model, images, labels, learning_rate=0.1)
-    for ours, expected in zip(model.weights, theirs.get_weights(), strict=True):
-        assert np.abs(ours - expected).max() <= 1e-5
-
-
 def test_training_lowers_the_loss_and_learns(small_model, small_data):
     history = fit(
         small_model, *small_data, 60, batch_size=10, learning_rate=1.0, verbose=0
@@ -132,26 +107,6 @@ def test_same_seed_gives_the_same_weights(small_data):
     assert not np.array_equal(trained(1), trained(2))
 
 
-def test_validation_is_measured_after_every_epoch(small_model, small_data):
-    images, labels = small_data
-    history = fit(
-        small_model,
-        images[:40],
-        labels[:40],
-        2,
-        10,
-        learning_rate=0.1,
-        verbose=0,
-        validation_data=(images[40:], labels[40:]),
-        metric=accuracy,
-    )
-    predictions = predict(small_model, images[40:])
-    expected = float(average_loss(labels[40:], predictions))
-    assert len(history.validation_losses) == len(history.validation_metrics) == 2
-    assert history.validation_losses[-1] == pytest.approx(expected, abs=1e-6)
-    assert history.validation_metrics[-1] == accuracy(labels[40:], predictions)
-
-
 def test_it_prints_as_the_source_does(small_model, small_data, capsys):
     images, labels = (np.concatenate([part] * 3) for part in small_data)
     history = fit(small_model, images, labels, epochs=2, batch_size=1)
@@ -185,14 +140,6 @@ def test_it_stops_when_the_loss_is_not_finite(small_data):
     words = "loss at epoch 0, batch 0 must be finite.*learning rate ten times smaller"
     with pytest.raises(FloatingPointError, match=words):
         fit(model, *small_data, 1, verbose=0)
-
-
-def test_a_step_can_be_wrapped_in_a_tf_function(small_data):
-    eager, compiled = make_small_model(), make_small_model()
-    step = tf.function(one_training_step)
-    losses = [float(step(compiled, *small_data)) for _ in range(3)]
-    expected = [float(one_training_step(eager, *small_data)) for _ in range(3)]
-    assert losses == pytest.approx(expected, rel=1e-5)
 
 
 def test_a_learning_rate_is_a_number_or_a_function_of_the_step():
