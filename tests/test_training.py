@@ -509,55 +509,6 @@ class Layer:
 class Frozen(Layer):
     """A layer, or several, inside another: a residual block without training."""
 
-<<<<<<< HEAD
-    history = History()
-    history.add_validation(small_model, small_data, Half(), "bar")
-    assert history.validation_metrics == [0.5]
-    assert capsys.readouterr().out.endswith(", metric: 0.5000\n")
-
-
-class Normalization:
-    """Batch normalization without scale and shift; its running means are no weights."""
-
-    training = False
-
-    def __init__(self, size):
-        self.weights = []
-        self.state = [tf.Variable(tf.zeros(size)), tf.Variable(tf.ones(size))]
-
-    def __call__(self, inputs):
-        means, variances = self.state
-        if self.training:
-            now = tf.nn.moments(inputs, [0])
-            for old, new in zip(self.state, now, strict=True):
-                old.assign(0.9 * old + 0.1 * new)
-            means, variances = now
-        return (inputs - means) / tf.sqrt(variances + 1e-3)
-
-
-def make_normalizing_model():
-    tf.random.set_seed(7)
-    return NaiveSequential([Normalization(6), NaiveDense(6, 3, tf.nn.softmax)])
-
-
-@pytest.mark.parametrize("train", [fit, fit_compiled])
-def test_a_state_moves_in_training_only_and_is_saved(small_data, tmp_path, train):
-    def trained(epochs, **settings):
-        model = make_normalizing_model()
-        train(model, *small_data, epochs, 20, 0.1, verbose=0, **settings)
-        return copies(variables_of(model)), model
-
-    expected, model = trained(3, validation_data=small_data)
-    assert len(expected) == 4 and np.all(expected[2] > 0.1)
-    save_weights(model, tmp_path / "weights")
-    other = make_normalizing_model()
-    load_weights(other, tmp_path / "weights")
-    assert np.array_equal(predict(other, small_data[0]), predict(model, small_data[0]))
-    trained(1, checkpoint_dir=tmp_path / "saves")
-    resumed, _ = trained(3, checkpoint_dir=tmp_path / "saves")
-    for one, two in zip(expected, resumed, strict=True):
-        assert np.array_equal(one, two)
-=======
     def __init__(self, inner):
         self.weights, self.inner = [], [inner]
 
@@ -634,4 +585,46 @@ def test_a_learner_s_experiments_train_eagerly_and_compiled(experiment):
         assert history.validation_losses[1] == pytest.approx(expected)
     assert losses[0] == pytest.approx(losses[1], abs=1e-5)
     assert history.validation_losses[1] < history.validation_losses[0]
->>>>>>> 1065014 (Test what learners change, in one table each)
+
+
+class Normalization:
+    """Batch normalization without scale and shift; its running means are no weights."""
+
+    training = False
+
+    def __init__(self, size):
+        self.weights = []
+        self.state = [tf.Variable(tf.zeros(size)), tf.Variable(tf.ones(size))]
+
+    def __call__(self, inputs):
+        means, variances = self.state
+        if self.training:
+            now = tf.nn.moments(inputs, [0])
+            for old, new in zip(self.state, now, strict=True):
+                old.assign(0.9 * old + 0.1 * new)
+            means, variances = now
+        return (inputs - means) / tf.sqrt(variances + 1e-3)
+
+
+def make_normalizing_model():
+    tf.random.set_seed(7)
+    return NaiveSequential([Normalization(6), NaiveDense(6, 3, tf.nn.softmax)])
+
+
+@pytest.mark.parametrize("train", [fit, fit_compiled])
+def test_a_state_moves_in_training_only_and_is_saved(small_data, tmp_path, train):
+    def trained(epochs, **settings):
+        model = make_normalizing_model()
+        train(model, *small_data, epochs, 20, 0.1, verbose=0, **settings)
+        return copies(variables_of(model)), model
+
+    expected, model = trained(3, validation_data=small_data)
+    assert len(expected) == 4 and np.all(expected[2] > 0.1)
+    save_weights(model, tmp_path / "weights")
+    other = make_normalizing_model()
+    load_weights(other, tmp_path / "weights")
+    assert np.array_equal(predict(other, small_data[0]), predict(model, small_data[0]))
+    trained(1, checkpoint_dir=tmp_path / "saves")
+    resumed, _ = trained(3, checkpoint_dir=tmp_path / "saves")
+    for one, two in zip(expected, resumed, strict=True):
+        assert np.array_equal(one, two)
