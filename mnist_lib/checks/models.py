@@ -196,6 +196,7 @@ def check_trainable(layers) -> None:
     for layer in layers:
         if isinstance(layer, keras.Layer) and not isinstance(layer, keras.Model):
             told = "training" in inspect.signature(layer.call).parameters
+            told = told and layer.non_trainable_variables  # running means, random seeds
             expected = "told by an attribute training whether they train"
             require(not told, "layers", expected, f"{layer!r} of Keras")
 
