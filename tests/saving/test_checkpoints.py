@@ -77,11 +77,11 @@ class StepsUntil:
     def __init__(self, last=float("inf")):
         self.step, self.left = tf.function(one_training_step), last
 
-    def __call__(self, model, images, labels, rate, update):
+    def __call__(self, model, images, labels, rate, update, loss):
         if self.left == 0:
             raise Stopped
         self.left -= 1
-        return self.step(model, images, labels, tf.constant(rate), update)
+        return self.step(model, images, labels, tf.constant(rate), update, loss)
 
 
 def train(folder=None, last=float("inf"), rule=None, distort=None, **settings):
