@@ -179,7 +179,7 @@ def test_a_finished_run_returns_at_once(tmp_path, run, capsys):
 def test_without_a_seed_the_saved_order_goes_on(tmp_path):
     handed_out = []
 
-    def noted(model, images, labels, rate, update):
+    def noted(model, images, labels, rate, update, loss):
         if len(handed_out) == 170:
             handed_out.append(None)  # once only
             raise Stopped
