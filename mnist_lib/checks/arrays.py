@@ -180,8 +180,8 @@ def check_square_vectors(images) -> None:
 
 def check_predictions(labels, predictions, may_be_nan: bool = False) -> None:
     shape, dtype = _shape_and_dtype(predictions)
-    fits = len(shape) == 2 and shape[1] > 1 and dtype.is_floating
-    expected = "probabilities of shape (n, classes), classes > 1"
+    fits = len(shape) == 2 and dtype.is_floating
+    expected = "probabilities of shape (n, classes)"
     got = f"{_name_of_dtype(predictions)} of shape {shape}"
     require(fits, "predictions", expected, got)
     check_labels(labels, num_classes=shape[1])
