@@ -129,7 +129,7 @@ def test_any_number_of_pictures_keeps_shape_type_and_range(digits, count):
     [
         ({"rotation": -1}, "rotation must be at least 0"),
         ({"scale": 1.0}, "scale must be at least 0 and below 1"),
-        ({"shear": np.inf}, "shear must be at least 0 and below inf"),
+        ({"shear": np.inf}, "shear must be at least 0 and finite"),
         ({"shift": np.nan}, "shift must be at least 0"),
         ({"elastic": None}, "elastic must be a number, got None"),
         ({"smoothness": 0}, "smoothness must be positive"),
