@@ -43,8 +43,10 @@ def content(path):
 @cache
 def surroundings():
     """Return what all chapters depend on: the versions and the digits."""
-    digits = content(Path(os.environ.get("MNIST_NPZ", "")))
-    return *versions(), version("ipython"), digits, os.environ.get("MNIST_SOURCE")
+    given = os.environ.get("MNIST_NPZ")  # a file, or a folder with MNIST's four
+    files = [Path(given), *sorted(Path(given).glob("*ubyte*"))] if given else []
+    digits = [*map(content, files), os.environ.get("MNIST_SOURCE")]
+    return *versions(), version("ipython"), *digits
 
 
 def without_prose(source):
