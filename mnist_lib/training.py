@@ -155,13 +155,12 @@ class Callback:
 
     A callback may look at what it is given, and bring it to another state at the
     beginning: ``fit`` goes on from where the history ends. This one stops a training
-    whose validation loss has been rising for three epochs:
+    when three epochs have brought no lower validation loss::
 
-    ```python
-    class EarlyStopping(Callback):
-        def on_epoch_end(self, epoch, history):
-            return min(history.validation_losses) < min(history.validation_losses[-3:])
-    ```
+        class EarlyStopping(Callback):
+            def on_epoch_end(self, epoch, history):
+                losses = history.validation_losses
+                return min(losses) < min(losses[-3:])
     """
 
     def on_train_begin(self, model, generator, history, update, distort) -> None:
