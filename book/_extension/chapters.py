@@ -82,14 +82,11 @@ def find_problem(root, stem):
 
 def export(start, stem):
     """Have the package offer the new module's name."""
-    text, name = read(start), f"apply_{stem}"
-    imports = re.findall(r"(?m)^from mnist_lib\.(\w+) import", text)
-    after = min(other for other in [*imports, "~"] if other > stem)
-    place = "\n__all__ =" if after == "~" else f"from mnist_lib.{after} import"
-    insert(start, place, f"from mnist_lib.{stem} import {name}\n", before=True)
-    public = re.findall(r'(?m)^    "(\w+)",\n', text)
-    above = max(other for other in public if other < name)
-    insert(start, f'    "{above}",\n', f'    "{name}",\n')
+    imports = re.findall(r"(?m)^from mnist_lib\.(\S+) import", read(start))
+    line = f"from mnist_lib.{stem} import apply_{stem}\n"
+    after = min([other for other in imports if other > stem], default=None)
+    place = f"from mnist_lib.{after} import" if after else "\n"
+    insert(start, place, line, before=bool(after))
 
 
 def name_chapter(root, stem, name, label, last):
