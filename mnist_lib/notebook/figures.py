@@ -4,6 +4,7 @@ Blue is training and correct, vermillion is test and wrong, in every figure of t
 course; dashes and markers say it again for those who see colors differently.
 """
 
+import itertools
 import math
 
 import matplotlib.pyplot as plt
@@ -18,55 +19,44 @@ STYLES = [(BLUE, "-"), (VERMILLION, "--"), (GREEN, "-."), (PURPLE, ":")]
 WIDTH = 6.4  # inches
 
 
-def new_figure(height: float = 3.6, columns: int = 1) -> tuple[plt.Figure, plt.Axes]:
-    """Return a figure of the usual width, and its axes in a row."""
+def new_figure(height: float = 3.6, rows: int = 1, columns: int = 1) -> tuple:
+    """Return a figure of the usual width, and its axes."""
     size = (WIDTH, height)
-    figure, axes = plt.subplots(1, columns, figsize=size, layout="constrained")
+    figure, axes = plt.subplots(rows, columns, figsize=size, layout="constrained")
+    plt.close(figure)  # or pyplot shows it a second time
     for axis in figure.axes:
         axis.spines[["top", "right"]].set_visible(False)  # labels stand there
     return figure, axes
-
-
-def finished(figure: plt.Figure) -> plt.Figure:
-    """Return the figure, taken from pyplot, which would show it a second time."""
-    plt.close(figure)
-    return figure
 
 
 def as_picture(image) -> np.ndarray:
     """Return a picture, which may come as a row of side * side pixels."""
     image = np.squeeze(image)
     side = math.isqrt(image.size)
-    fits = image.ndim > 1 or side**2 == image.size > 0
-    checks.require(fits, "a picture", "of side * side pixels", image.size)
     return image if image.ndim > 1 else image.reshape(side, side)
 
 
 def image_grid(images, titles, columns: int, **style) -> plt.Figure:
     """Lay pictures out in rows, each under its title."""
-    checks.check_positive_integer("number of pictures", len(images))
-    checks.check_positive_integer("columns", columns)
-    pictures, rows = [*map(as_picture, images)], math.ceil(len(images) / columns)
-    titles = [""] * len(images) if titles is None else np.ravel(titles)
-    got = f"{len(titles)} for {len(images)} pictures"
-    checks.require(len(titles) == len(images), "titles", "one for each picture", got)
-    titles = [str(title) for title in titles]
+    count, rows = len(images), math.ceil(len(images) / columns)
+    checks.check_positive_integer("number of pictures", count)
+    titles = [""] * count if titles is None else [*map(str, np.ravel(titles))]
+    got = f"{len(titles)} for {count} pictures"
+    checks.require(len(titles) == count, "titles", "one for each picture", got)
     title_lines = max(title.count("\n") + bool(title) for title in titles)
-    size = (WIDTH, rows * (WIDTH / columns + 0.2 * title_lines))
-    figure, axes = plt.subplots(
-        rows, columns, figsize=size, squeeze=False, layout="constrained"
-    )
-    for axis in axes.flat:
+    height = rows * (WIDTH / columns + 0.2 * title_lines)
+    figure, _ = new_figure(height, rows, columns)
+    for axis in figure.axes:
         axis.axis("off")
-    for axis, picture, title in zip(axes.flat, pictures, titles, strict=False):
-        axis.imshow(picture, **style)
+    for axis, image, title in zip(figure.axes, images, titles, strict=False):
+        axis.imshow(as_picture(image), **style)
         axis.set_title(title, fontsize="medium")
     return figure
 
 
 def label_ends(axis, lines) -> None:
     """Write each line's name at its end, moved apart where two would overlap."""
-    axis.figure.canvas.draw()  # fixes the limits
+    axis.figure.draw_without_rendering()  # fixes the limits
     ends = []
     for line in lines:
         x, y = line.get_xydata()[np.isfinite(line.get_ydata())][-1]
@@ -89,7 +79,7 @@ def label_ends(axis, lines) -> None:
 def plot_curves(
     curves: dict, x_label: str, y_label: str, **axis_settings
 ) -> plt.Figure:
-    """Plot up to four named curves, each with its name at its end.
+    """Plot named curves, each with its name at its end; four styles take turns.
 
     Args:
         curves: For each name a pair (x values, y values).
@@ -97,15 +87,14 @@ def plot_curves(
         y_label: What y is, with its unit.
         **axis_settings: For ``Axes.set``, such as ``xscale="log"``.
     """
-    checks.check_choice("number of curves", len(curves), (1, 2, 3, 4))
     figure, axis = new_figure()
-    lines = []
-    for (name, (x, y)), (color, dash) in zip(curves.items(), STYLES, strict=False):
+    lines, styles = [], itertools.cycle(STYLES)
+    for (name, (x, y)), (color, dash) in zip(curves.items(), styles, strict=False):
         marker = "o" if len(x) <= 30 else ""
         lines += axis.plot(x, y, dash, color=color, marker=marker, ms=4, label=name)
     axis.set(xlabel=x_label, ylabel=y_label, **axis_settings)
     label_ends(axis, lines)
-    return finished(figure)
+    return figure
 
 
 def plot_bars(
@@ -121,24 +110,20 @@ def plot_bars(
         highlight: Names of bars in vermillion.
         **axis_settings: For ``Axes.set``, such as ``xlim=(0.9, 1)``.
     """
-    checks.check_positive_integer("number of bars", len(bars))
-    bars = {str(name): values for name, values in bars.items()}
-    medians = [np.median(values) for values in bars.values()]
-    colors = [VERMILLION if name in highlight else BLUE for name in bars]
     figure, axis = new_figure(height=0.34 * len(bars) + 0.8)
-    axis.barh(list(bars), medians, color=colors, height=0.6)
-    for row, (values, median) in enumerate(zip(bars.values(), medians, strict=True)):
-        runs = np.ravel(values)
+    for row, (name, values) in enumerate(bars.items()):
+        runs, median = np.ravel(values), np.median(values)
+        color = VERMILLION if name in highlight else BLUE
+        axis.barh(row, median, color=color, height=0.6)
         if len(runs) > 1:
             axis.plot(runs, [row] * len(runs), "o", ms=4, color="black", alpha=0.6)
-        text = (max(runs.max(), median), row), (6, 0)
-        axis.annotate(
-            form.format(median), *text, textcoords="offset points", va="center"
-        )
+        place = {"xy": (runs.max(), row), "xytext": (6, 0), "va": "center"}
+        axis.annotate(form.format(median), textcoords="offset points", **place)
+    axis.set_yticks(range(len(bars)), bars)
     axis.set(xlabel=label, **axis_settings)
     axis.invert_yaxis()
     axis.margins(x=0.12)
-    return finished(figure)
+    return figure
 
 
 def plot_timeline(computing, steps, label: str = "time (ms)") -> plt.Figure:
@@ -162,4 +147,4 @@ def plot_timeline(computing, steps, label: str = "time (ms)") -> plt.Figure:
     parts = "filled: computing   hatched: exchanging   white: waiting"
     axis.set_title(parts, size="medium")
     axis.invert_yaxis()
-    return finished(figure)
+    return figure

@@ -4,9 +4,8 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from mnist_lib import checks
 from mnist_lib.notebook import figures
-from mnist_lib.notebook.figures import BLUE, finished, image_grid, plot_curves
+from mnist_lib.notebook.figures import BLUE, image_grid, new_figure, plot_curves
 
 __all__ = [
     "plot_confidence",
@@ -32,7 +31,7 @@ def show_digits(images, labels=None, columns: int = 10) -> Figure:
     height, width, depth = (*images.shape, 1, 1, 1)[:3]
     if images.ndim < 2 or (height == width and depth <= 4):  # one picture, or in color
         images = images[np.newaxis]
-    return finished(image_grid(images, labels, columns, cmap="gray_r"))
+    return image_grid(images, labels, columns, cmap="gray_r")
 
 
 def plot_weights(
@@ -52,7 +51,7 @@ def plot_weights(
     figure.set_figheight(figure.get_figheight() + 0.7)  # room for the bar
     bar = {"location": "bottom", "shrink": 0.6, "aspect": 40, "ticks": MaxNLocator(5)}
     figure.colorbar(figure.axes[0].images[0], ax=figure.axes, label=label, **bar)
-    return finished(figure)
+    return figure
 
 
 def plot_misclassified(
@@ -87,7 +86,7 @@ def plot_forward(model, image) -> Figure:
         outputs.append(np.asarray(layer(outputs[-1])))
     _, *hidden, last = outputs
     height = max(2.4, 0.15 * last.size)
-    figure, axes = figures.new_figure(height, columns=len(outputs))
+    figure, axes = new_figure(height, columns=len(outputs))
     figure.get_layout_engine().set(wspace=0.12)
     axes[0].imshow(figures.as_picture(image), cmap="gray_r")
     for values, axis in zip(hidden, axes[1:], strict=False):
@@ -100,7 +99,7 @@ def plot_forward(model, image) -> Figure:
     for axis, values, name in zip(axes, outputs, names, strict=True):
         axis.set_title(f"{values.size} {name}", fontsize="medium")
         axis.axis("on" if name == "probabilities" else "off")
-    return finished(figure)
+    return figure
 
 
 def plot_losses(history) -> Figure:
@@ -130,7 +129,7 @@ def plot_confusion(counts) -> Figure:
         counts: What ``confusion_matrix`` returned, of shape (classes, classes).
     """
     classes = range(len(counts))
-    figure, axis = figures.new_figure(height=5)
+    figure, axis = new_figure(height=5)
     figure.set_size_inches(figure.get_size_inches() * max(1, len(counts) / 10))
     mistakes = np.where(np.eye(len(counts)), 0, counts)
     axis.imshow(mistakes, cmap="Oranges", vmax=1.6 * mistakes.max() or 1)
@@ -138,7 +137,7 @@ def plot_confusion(counts) -> Figure:
         style = {"color": BLUE, "weight": "bold"} if label == guess else {}
         axis.text(guess, label, count, ha="center", va="center", **style)
     axis.set(xlabel="read as", ylabel="label", xticks=classes, yticks=classes)
-    return finished(figure)
+    return figure
 
 
 def plot_confidence(labels, predictions, bins: int = 20) -> Figure:
@@ -149,14 +148,13 @@ def plot_confidence(labels, predictions, bins: int = 20) -> Figure:
         predictions: Probabilities of shape (n, classes).
         bins: Bars between confidence 0 and 1.
     """
-    checks.check_predictions(labels, predictions)
     confidences = np.max(predictions, axis=1)
     correct = np.argmax(predictions, axis=1) == np.asarray(labels)
-    figure, axis = figures.new_figure()
     style = {"bins": bins, "range": (0, 1), "histtype": "stepfilled", "alpha": 0.6}
+    figure, axis = new_figure()
     axis.hist(confidences[correct], label="correct", color=BLUE, **style)
     style |= {"color": figures.VERMILLION, "hatch": "//"}
     axis.hist(confidences[~correct], label="wrong", **style)
     axis.set(xlabel="confidence (largest probability)", ylabel="digits", yscale="log")
     axis.legend(loc="upper left", frameon=False)
-    return finished(figure)
+    return figure

@@ -2,28 +2,15 @@ import matplotlib
 import matplotlib.pyplot as plt
 import numpy as np
 
+from mnist_lib import plot_bars, plot_timeline
 from mnist_lib.notebook import figures
 
 
-def test_a_finished_figure_is_not_shown_a_second_time_by_pyplot():
-    figure = plt.figure()
-    assert figures.finished(figure) is figure
-    assert not plt.get_fignums()
-
-
-def test_a_grid_has_a_tile_for_each_image_and_hides_the_rest():
-    figure = figures.finished(figures.image_grid(np.zeros((7, 784)), range(7), 5))
-    assert [axis.get_title() for axis in figure.axes[:7]] == list("0123456")
-    assert [len(axis.images) for axis in figure.axes] == [1] * 7 + [0] * 3
-    assert not any(axis.axison for axis in figure.axes)
-
-
 def test_names_at_the_ends_of_lines_do_not_overlap():
-    figure, axis = plt.subplots()
+    figure, axis = figures.new_figure()
     lines = [axis.plot([0, 1], [0, y], label=f"line {y}")[0] for y in (1, 1.01, 0.99)]
     figures.label_ends(axis, lines)
-    figure.canvas.draw()
-    plt.close(figure)
+    figure.draw_without_rendering()
     order = [text.get_text() for text in axis.texts]
     assert order == ["line 0.99", "line 1", "line 1.01"]
     boxes = [text.get_window_extent() for text in axis.texts]
@@ -45,7 +32,7 @@ def test_the_four_colors_stand_out_on_white_and_have_a_second_cue():
 
 def test_the_frame_leaves_room_for_labels_without_a_matplotlibrc():
     with plt.rc_context(matplotlib.rcParamsDefault):
-        figure = figures.finished(figures.new_figure(columns=2)[0])
+        figure, _ = figures.new_figure(columns=2)
     for axis in figure.axes:
         spines = {name: spine.get_visible() for name, spine in axis.spines.items()}
         assert spines == {"left": True, "bottom": True, "top": False, "right": False}
@@ -54,8 +41,7 @@ def test_the_frame_leaves_room_for_labels_without_a_matplotlibrc():
 def test_bars_stand_in_order_with_their_values_at_their_ends():
     bars = {128: 1.0, "second": [3.0, 2.0, 4.0]}
     settings = {"highlight": ["second"], "xlim": (0, 5)}
-    figure = figures.plot_bars(bars, "seconds", "{:.1f} s", **settings)
-    (axis,) = figure.axes
+    (axis,) = plot_bars(bars, "seconds", "{:.1f} s", **settings).axes
     names = [label.get_text() for label in axis.get_yticklabels()]
     assert names == ["128", "second"] and axis.yaxis_inverted()
     assert [bar.get_width() for bar in axis.patches] == [1.0, 3.0]  # the median
@@ -70,8 +56,7 @@ def test_bars_stand_in_order_with_their_values_at_their_ends():
 
 def test_a_timeline_shows_who_computes_and_for_how_long_all_exchange():
     computing = np.array([[0.1, 0.3], [0.2, 0.1]])
-    figure = figures.plot_timeline(computing, np.array([0.4, 0.25]))
-    (axis,) = figure.axes
+    (axis,) = plot_timeline(computing, np.array([0.4, 0.25])).axes
     bars = [(bar.get_x(), bar.get_width()) for bar in axis.patches]
     assert [bool(bar.get_hatch()) for bar in axis.patches] == 4 * [False] + 2 * [True]
     assert np.allclose(bars[:4], [(0, 100), (400, 200), (0, 300), (400, 100)])
