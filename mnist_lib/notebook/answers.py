@@ -1,5 +1,6 @@
 """For the chapters: check an answer to an exercise, show an expected error."""
 
+import contextlib
 import copy
 import functools
 import inspect
@@ -8,9 +9,6 @@ import textwrap
 from collections.abc import Callable
 
 import numpy as np
-import tensorflow as tf
-
-from mnist_lib import checks
 
 # Names of nodes and files: long, and others on every machine.
 TENSORFLOW_DETAILS = re.compile(
@@ -39,31 +37,29 @@ def check_answer(answer, conditions: dict[str, Callable]) -> None:
         AssertionError: A condition does not hold, or cannot be tried with such an
             answer, or a function fails; the message says what came.
     """
-    calls = []
+    calls = []  # what the answer's functions returned, and from what
     try:
         prepared = prepare(answer, calls)
         for sentence, holds in conditions.items():
-            problem = find_problem(sentence, holds, prepared, calls)
+            calls.clear()
+            problem = find_problem(sentence, holds, prepared)
             if problem:
-                came, source = calls[-1] if calls else (answer, "")
-                raise AssertionError(f"Not yet. {problem} {describe(came)}{source}.")
+                came = calls[-1] if calls else describe(answer)
+                raise AssertionError(f"Not yet. {problem} {came}.")
     except NotFilledIn:
         print("Not filled in yet: put your answer in place of the three dots.")
     else:
         print("Right.", *(f"- {sentence}" for sentence in conditions), sep="\n")
 
 
-def find_problem(sentence, holds, answer, calls):
+@np.errstate(all="ignore")
+def find_problem(sentence, holds, answer):
     """Return what is wrong, up to what came instead, or None."""
-    calls.clear()
     try:
-        with np.errstate(all="ignore"):
-            right = bool(holds(answer))
+        right = bool(holds(answer))
     except (AssertionError, NotFilledIn, NameError):  # the last: a cell has not run
         raise
     except Exception:
-        if inspect.isroutine(answer) and not calls:
-            return "Call it, with parentheses: your answer is"
         return "Your answer has an unexpected form:"
     return None if right else f"This should be true: {sentence}; got"
 
@@ -72,16 +68,14 @@ def prepare(answer, calls):
     """Return numbers as an array, and functions so that they note their calls."""
     if answer is ...:
         raise NotFilledIn
-    if callable(answer):
-        return answer if hasattr(answer, "weights") else noting(answer, calls)
+    if callable(answer) and not hasattr(answer, "weights"):  # it is no network
+        return noting(answer, calls)
     if isinstance(answer, tuple) and len(answer) == 1:  # as np.where returns it
         return prepare(answer[0], calls)
-    try:
+    with contextlib.suppress(TypeError, ValueError):  # parts of different shapes
         array = np.asarray(answer)
         if array.dtype.kind in "biuf":
             return array[()]  # without axes, a number
-    except (TypeError, ValueError):
-        pass  # parts of different shapes
     if isinstance(answer, list | tuple):
         return tuple(prepare(part, calls) for part in answer)
     return answer
@@ -100,7 +94,7 @@ def noting(function, calls):
         except Exception as error:
             problem = f"Not yet. {text} fails: {reword(error)}"
             raise AssertionError(problem) from error
-        calls.append((result, f" from {text}"))
+        calls.append(f"{describe(result)} from {text}")
         return prepare(result, calls)
 
     return call
@@ -108,23 +102,18 @@ def noting(function, calls):
 
 def describe(value):
     """Return a short text that says what this is."""
-    kind = type(value).__name__
     if value is None:
         return "None (did you forget `return`?)"
-    if kind == "History":  # the library's, or the reader's own
+    if type(value).__name__ == "History":  # the library's, or the reader's own
         return "a History (`fit` returns the history; the network is what you gave it)"
     if inspect.isroutine(value):
         return "a function"
     if isinstance(value, list | tuple):
-        if len(value) > 10:
-            return f"a {kind} of {len(value)}"
-        return f"({', '.join(map(describe, value))})"
-    value = value.numpy() if tf.is_tensor(value) else value
-    text = " ".join((repr if isinstance(value, str) else str)(value).split())
-    if len(text) <= 120 and not callable(value):
-        return text
-    shape = hasattr(value, "shape") and hasattr(value, "dtype")
-    return f"an array of shape {value.shape}, {value.dtype}" if shape else f"a {kind}"
+        return textwrap.shorten(f"({', '.join(map(describe, value))})", 200)
+    array = np.asarray(value)
+    if array.size > 10:
+        return f"an array of shape {array.shape}, {array.dtype}"
+    return textwrap.shorten(repr(value) if isinstance(value, str) else str(array), 120)
 
 
 def reword(error):
@@ -142,7 +131,6 @@ def show_error(action: Callable) -> None:
     Raises:
         AssertionError: It did not fail.
     """
-    checks.check_callable("action", action)
     try:
         action()
     except Exception as error:

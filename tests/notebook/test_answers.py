@@ -10,14 +10,9 @@ CONDITIONS = {
 }
 
 
-@pytest.mark.parametrize("answer", [..., (1, ...), [1, ...]])
+@pytest.mark.parametrize("answer", [..., (1, ...), [1, ...], lambda: ...])
 def test_three_dots_are_not_filled_in_yet(capsys, answer):
-    check_answer(answer, CONDITIONS)
-    assert capsys.readouterr().out.startswith("Not filled in yet")
-
-
-def test_three_dots_that_a_function_returns_are_not_filled_in_yet(capsys):
-    check_answer(lambda: ..., {"it is right": lambda answer: answer() == 1})
+    check_answer(answer, {"it is right": lambda answer: answer() == 1})
     assert capsys.readouterr().out.startswith("Not filled in yet")
 
 
@@ -62,17 +57,13 @@ def test_things_of_different_shapes_stay_apart():
         ({}, "{}"),
         (np.ones((9, 9)), r"shape \(9, 9\), float64"),
         ((np.ones(2), None), r"\(\[1. 1.\], None"),
-        ([1] * 11, "a list of 11"),
+        ([1] * 200, r"\(1, 1, .* \[...\]"),
+        (abs, "a function"),
     ],
 )
 def test_an_answer_of_another_form_is_described(answer, words):
     with pytest.raises(AssertionError, match=f"unexpected form: .*{words}"):
         check_answer(answer, {"it is positive": lambda number: number.real > 0})
-
-
-def test_a_function_that_was_not_called_is_no_number():
-    with pytest.raises(AssertionError, match="Call it, with .* a function"):
-        check_answer(abs, {"it is positive": lambda number: number > 0})
 
 
 def test_a_call_that_gives_a_wrong_result_is_named():
@@ -96,11 +87,26 @@ def test_a_function_may_write_into_what_it_gets():
     assert given.all()
 
 
-def test_an_expected_error_is_printed_with_its_kind(capsys):
-    show_error(lambda: int("seven"))
-    printed = capsys.readouterr().out
-    assert printed.startswith("ValueError: invalid literal for int()")
-    assert "'seven'" in printed
+def fail_in_tensorflow():
+    raise ValueError("{{node MatMul}} sizes differ [Op:MatMul] name: ")
+
+
+@pytest.mark.parametrize(
+    ("action", "expected"),
+    [
+        (lambda: {}["seven"], "KeyError: 'seven'"),
+        (fail_in_tensorflow, "ValueError: sizes differ"),
+        (
+            lambda: tf.function(lambda x: x.numpy())(tf.constant(1.0)),
+            "AttributeError: 'SymbolicTensor' object has no attribute 'numpy'",
+        ),
+    ],
+)
+def test_an_expected_error_is_printed_as_far_as_a_reader_needs_it(
+    capsys, action, expected
+):
+    show_error(action)
+    assert capsys.readouterr().out == f"{expected}\n"
 
 
 def test_long_messages_are_folded(capsys):
@@ -111,25 +117,6 @@ def test_long_messages_are_folded(capsys):
 def test_an_error_that_does_not_come_is_an_error():
     with pytest.raises(AssertionError, match="expected to fail"):
         show_error(lambda: 1)
-
-
-def test_what_tensorflow_adds_for_its_own_use_is_left_out(capsys):
-    def fail():
-        raise ValueError("{{node MatMul}} sizes differ [Op:MatMul] name: ")
-
-    show_error(fail)
-    assert capsys.readouterr().out == "ValueError: sizes differ\n"
-
-
-def test_of_an_error_during_tracing_the_last_line_is_shown(capsys):
-    @tf.function
-    def fail(x):
-        return x.numpy()
-
-    show_error(lambda: fail(tf.constant(1.0)))
-    printed = capsys.readouterr().out
-    expected = "AttributeError: 'SymbolicTensor' object has no attribute 'numpy'\n"
-    assert printed == expected
 
 
 def test_where_xla_s_unknown_operation_arose_is_left_out(capsys):
@@ -149,8 +136,3 @@ def test_where_xla_s_unknown_operation_arose_is_left_out(capsys):
     assert "ImageProjectiveTransformV3" in printed and len(printed.splitlines()) < 10
     assert "{{" not in printed and "_Xla" not in printed
     assert "graph fail on XLA_CPU_JIT" in " ".join(printed.split())
-
-
-def test_what_is_no_function_is_not_taken_for_the_expected_error():
-    with pytest.raises(TypeError, match="action must be a function"):
-        show_error(3)
