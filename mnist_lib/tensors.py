@@ -5,8 +5,10 @@ loads them, makes sure that they are what they should be, and turns each picture
 into a vector of 784 numbers between 0 and 1.
 """
 
+import functools
 import os
 import warnings
+from copy import deepcopy
 
 import numpy as np
 
@@ -22,6 +24,9 @@ __all__ = [
     "nearest_mean",
     "to_vectors",
 ]
+
+
+stand_in = functools.cache(make_stand_in)  # drawing takes seconds
 
 
 class StandInWarning(UserWarning):
@@ -54,13 +59,13 @@ def load_mnist(path: str | os.PathLike | None = None) -> tuple[tuple, tuple]:
     """
     source = os.environ.get("MNIST_SOURCE") or "any"
     checks.check_choice("MNIST_SOURCE", source, ("any", "mnist", "stand-in"))
+    if path is None and source != "stand-in":
+        path = os.environ.get("MNIST_NPZ") or None
     if path is not None:
-        return files.read_mnist(path, "load_mnist() without a path downloads MNIST")
+        advice = "Without a path and MNIST_NPZ, load_mnist downloads MNIST"
+        return files.read_mnist(path, advice)
     problem = "MNIST_SOURCE asks for them"
     if source != "stand-in":
-        if os.environ.get("MNIST_NPZ"):
-            advice = "Unset MNIST_NPZ to download MNIST"
-            return files.read_mnist(os.environ["MNIST_NPZ"], advice)
         try:
             copy = files.download_mnist()
             return files.read_mnist(copy, "Delete the file to download it anew")
@@ -69,7 +74,7 @@ def load_mnist(path: str | os.PathLike | None = None) -> tuple[tuple, tuple]:
         if source == "mnist":
             raise ConnectionError(f"{problem}, and MNIST_SOURCE forbids stand-ins")
     warnings.warn(f"stand-in digits: {problem}", StandInWarning, stacklevel=2)
-    return make_stand_in()
+    return deepcopy(stand_in())
 
 
 def describe_digits(train_images: np.ndarray) -> str:
@@ -85,7 +90,7 @@ def describe_digits(train_images: np.ndarray) -> str:
     if files.is_mnist(train_images):
         return f"These are the digits of MNIST, {count:,} to train on."
     numbers = "the numbers in the text are MNIST's."
-    if count == 60_000 and np.array_equal(train_images, make_stand_in()[0][0]):
+    if count == 60_000 and np.array_equal(train_images, stand_in()[0][0]):
         return (
             "These are NOT the digits of MNIST but stand-ins drawn by the program.\n"
             f"Everything works as described, but {numbers}"
@@ -112,8 +117,7 @@ def to_vectors(images: np.ndarray, largest: float = 255) -> np.ndarray:
             not on the scale from 0 to ``largest``.
         TypeError: ``images`` is not of numbers.
     """
-    checks.check_pictures(images)
-    checks.check_scale(images, largest)
+    checks.check_pictures(images, largest)
     vectors = np.array(images, "float32").reshape(len(images), -1)
     vectors /= largest
     return vectors
@@ -132,10 +136,7 @@ def mean_images(images: np.ndarray, labels: np.ndarray) -> np.ndarray:
     Raises:
         ValueError, TypeError: The two do not fit each other.
     """
-    checks.check_same_length(images, labels)
-    checks.check_numpy("images", images)
-    checks.check_numpy("labels", labels)
-    checks.check_every_class(labels)
+    checks.check_classes(images, labels)
     digits = range(labels.max() + 1)
     return np.stack([images[labels == digit].mean(axis=0) for digit in digits])
 

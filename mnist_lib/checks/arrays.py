@@ -101,33 +101,25 @@ def check_finite(name: str, values) -> None:
         require(wrong == 0, name, "finite", f"{wrong} NaN or infinite values")
 
 
-def check_pictures(images) -> None:
-    try:
-        pixels = np.asarray(images)
-    except ValueError:  # NumPy's own words are about lists in lists
-        raise ValueError("images must be of one size, got several") from None
-    shape, dtype = pixels.shape, pixels.dtype
-    sides = [side for side in shape[1:] if side != 1]
+def check_pictures(images, largest) -> None:
+    pixels = np.asarray(images)
+    shape, sides = pixels.shape, [side for side in pixels.shape[1:] if side != 1]
     in_rows = len(sides) == 1 and math.isqrt(sides[0]) ** 2 == sides[0] != shape[0]
     as_pictures = len(sides) == 2 and (sides[0] == sides[1] or sides[1] > 4)
-    expected = "pictures of shape (n, height, width) or (n, side * side), n > 0"
-    if shape[-1:] in ((3,), (4,)):
-        expected += " (images.mean(axis=-1) makes colors gray)"
-    elif len(shape) == 2 and shape[0] == shape[1]:
-        expected += " (for one picture write image[np.newaxis])"
+    expected = (
+        "pictures of shape (n, height, width) or (n, side * side), n > 0 "
+        "(write image[np.newaxis] for one, images.mean(axis=-1) to make colors gray)"
+    )
     fits = (in_rows or as_pictures) and 0 not in shape
     require(fits, "images", expected, f"shape {shape}")
-    require(dtype.kind in "biuf", "images", "of numbers", dtype, TypeError)
-
-
-def check_scale(images, largest) -> None:
+    require(
+        pixels.dtype.kind in "biuf", "images", "of numbers", pixels.dtype, TypeError
+    )
     check_positive_number("largest", largest)
-    pixels = np.asarray(images)
     low, high = pixels.min(), pixels.max()
-    expected, got = f"of pixels from 0 to largest={largest}", f"{low} to {high}"
-    require(0 <= low and high <= largest, "images", expected, got)
-    expected += f" (to_vectors(images, largest={math.ceil(high)}) takes these)"
-    require(high == 0 or high > largest / 10, "images", expected, got)
+    expected = f"of pixels from 0 to about {largest} (set largest for another scale)"
+    fits = low >= 0 and (high == 0 or largest / 10 < high <= largest)
+    require(fits, "images", expected, f"{low} to {high}")
 
 
 def check_inputs(inputs, weights) -> None:
@@ -151,13 +143,11 @@ def check_labels(labels, num_classes: int = 10) -> None:
         require(not wrong.size, "labels", f"in 0 to {num_classes - 1}", wrong[:1])
 
 
-def check_numpy(name: str, array) -> None:
-    got = type(array).__name__
-    expected = "a NumPy array (np.asarray makes one)"
-    require(isinstance(array, np.ndarray), name, expected, got, TypeError)
-
-
-def check_every_class(labels) -> None:
+def check_classes(images, labels) -> None:
+    for name, array in {"images": images, "labels": labels}.items():
+        got, expected = type(array).__name__, "a NumPy array (np.asarray makes one)"
+        require(isinstance(array, np.ndarray), name, expected, got, TypeError)
+    check_same_length(images, labels)
     check_labels(labels, num_classes=math.inf)
     present = np.unique(labels)
     expected = "0, 1, … (as by np.unique(labels, return_inverse=True)[1])"
