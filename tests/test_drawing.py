@@ -54,9 +54,6 @@ def forge(path, change=lambda tensors: None, **facts):
     path.write_bytes(save(tensors, {"about": json.dumps(about)}))
 
 
-# Quantize
-
-
 def test_quantize_by_hand():
     matrix = np.array([[1.27, -0.02], [-0.5, 0.0125], [0.004, 0.0]], "float32")
     integers, scales = quantize(matrix)
@@ -74,28 +71,24 @@ def test_no_weight_is_off_by_more_than_half_a_scale(random, bits):
     assert (np.abs(integers * scales - matrix) <= 0.5001 * scales).all()
 
 
-def test_a_neuron_of_zeros_stays_one():
-    for value in (0, 1e-45):
-        integers, scales = quantize(np.full((3, 2), value, "float32"))
-        assert (scales > 0).all() and np.isfinite(integers * scales).all()
+@pytest.mark.parametrize("value", [0, 1e-45])
+def test_a_neuron_of_zeros_stays_one(value):
+    integers, scales = quantize(np.full((3, 2), value, "float32"))
+    assert (scales > 0).all() and np.isfinite(integers * scales).all()
 
 
 @pytest.mark.parametrize(
     ("matrix", "bits", "words"),
     [
-        (np.ones(3, "float32"), 8, r"matrix must be of shape"),
-        (np.ones((3, 2), int), 8, r"matrix must be decimal"),
-        (np.full((3, 2), np.nan, "float32"), 8, r"matrix must be finite"),
-        (np.ones((3, 2), "float32"), 9, r"bits must be one of .*got 9"),
-        (np.ones((3, 2), "float32"), 1, r"bits must be one of .*got 1"),
+        (np.ones(3, "float32"), 8, "matrix must be of shape"),
+        (np.ones((3, 2), int), 8, "matrix must be decimal"),
+        (np.full((3, 2), np.nan, "float32"), 8, "matrix must be finite"),
+        (np.ones((3, 2), "float32"), 9, "bits must be one of .*got 9"),
     ],
 )
 def test_quantize_explains_what_it_cannot_take(matrix, bits, words):
     with pytest.raises((ValueError, TypeError), match=words):
         quantize(matrix, bits)
-
-
-# Export and import
 
 
 def test_the_file_is_as_described(path):
@@ -117,8 +110,6 @@ def test_the_file_is_as_described(path):
             found = tensors.pop(f"{i}.{name}")
             assert found.dtype == array.dtype and np.array_equal(found, array)
     assert not tensors
-    export_weights(model, path)
-    assert path.read_bytes() == content
 
 
 @pytest.mark.parametrize(
@@ -129,7 +120,6 @@ def test_a_network_comes_back_with_rounded_weights(path, random, sizes, hidden):
     model = make_model(*sizes, hidden=hidden)
     export_weights(model, str(path))
     restored = import_weights(str(path))
-    assert len(restored.layers) == len(model.layers)
     for layer, other in zip(model.layers, restored.layers, strict=True):
         integers, scales = quantize(layer.W.numpy())
         assert np.array_equal(other.W, integers * scales)
@@ -146,20 +136,16 @@ def test_the_file_is_replaced_as_a_whole(path, content):
         export_weights(broken, path)
     assert path.read_bytes() == content
     assert [file.name for file in path.parent.iterdir()] == [path.name]
-    with pytest.raises(OSError, match="could not be written"):
-        export_weights(make_model(784, 10), path / "below" / "a")
 
 
 MODELS = {
     "from 784 pixels to 10": lambda: make_model(100, 10),
     "10 probabilities": lambda: make_model(784, 9),
     "of softmax": lambda: make_model(784, 10, last=tf.nn.relu),
-    **{
-        f"an activation must be one of relu, sigmoid, softmax, tanh, got .*{name}": (
-            lambda hidden=hidden: make_model(784, 5, 10, hidden=hidden)
-        )
-        for name, hidden in {"swish": tf.nn.silu, "lambda": lambda sums: sums}.items()
-    },
+    "one of relu, sigmoid, softmax, tanh, got .*swish": lambda: make_model(
+        784, 5, 10, hidden=tf.nn.silu
+    ),
+    "one of relu, .*, got .*lambda": lambda: make_model(784, 5, 10, hidden=lambda x: x),
     "a NaiveSequential of NaiveDense": lambda: NaiveDense(784, 10, tf.nn.softmax),
 }
 
@@ -184,38 +170,27 @@ def test_every_damage_is_found(path, content, random):
     assert repr(import_weights(path).layers[0]) == "NaiveDense(784, 3, relu)"
 
 
-def put(name, array):
-    return {"change": lambda tensors: tensors.update({name: array})}
-
-
 FORGERIES = {
     "not digits-from-scratch weights, version 2": {"version": 1},
     "not digits-from-scratch": {"format": "letters-from-scratch weights"},
     "swish": {"activations": ["swish", "softmax"]},
-    "not iterable": {"activations": 3},
     "2.weights": {"activations": ["relu", "relu", "softmax"]},
-    "one or more, got none": {"activations": [], "change": dict.clear},
-    r"none, got \['more'\]": put("more", np.ones(1)),
-    "0.scales": {"change": lambda t: t.pop("0.scales")},
-    "int8 of": put("0.weights", np.ones((784, 2), "int8")),
-    "int8 of .inputs": put("1.weights", np.ones((3, 10), "float32")),
-    "to fit layer 0": put("1.weights", np.ones((4, 10), "int8")),
-    "weights must be finite": put("0.scales", np.full(3, 3e38, "float32")),
-    "biases must be finite": put("1.biases", np.full(10, np.nan, "float32")),
+    "one or more, got none": {"activations": []},
+    "0.scales": {"change": lambda tensors: tensors.pop("0.scales")},
+    "to fit layer 0": {
+        "change": lambda t: t.update({"1.weights": np.ones((4, 10), "int8")})
+    },
 }
 
 
 @pytest.mark.parametrize(("words", "forgery"), FORGERIES.items(), ids=FORGERIES)
 @pytest.mark.usefixtures("content")
-def test_a_file_made_to_deceive_is_refused(path, words, forgery):
+def test_a_file_of_another_kind_is_refused(path, words, forgery):
     forge(path)
     assert len(import_weights(path).layers) == 2  # so it fails for its one reason
     forge(path, **forgery)
     with pytest.raises(ValueError, match=f"(?s)not usable: .*({words})"):
         import_weights(path)
-
-
-# On the real MNIST
 
 
 @pytest.mark.mnist

@@ -39,7 +39,6 @@ from mnist_lib.checks.models import (
     check_optimizer,
     check_order,
     check_positions,
-    check_rounded,
     check_rule,
     check_rule_weights,
     check_schedule,

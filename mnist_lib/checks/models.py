@@ -226,14 +226,6 @@ def check_for_page(model, names: list[str]) -> None:
     require(ends == (784, 10, "softmax"), "model", expected, repr(model))
 
 
-def check_rounded(integers, scales, biases) -> None:
-    got = [(array.dtype, np.shape(array)) for array in (integers, scales, biases)]
-    outputs = np.shape(integers)[-1:]
-    expected = [(np.int8, np.shape(integers)), *2 * [(np.float32, outputs)]]
-    fits = got == expected and np.ndim(integers) == 2
-    require(fits, "weights, scales, biases", "int8 of (inputs, outputs), float32", got)
-
-
 def check_epoch_start(index: int) -> None:
     expected = "one from the end of an epoch, to go on compiled (go on with fit first)"
     require(index == 0, "the checkpoint", expected, f"one after {index} examples")

@@ -45,7 +45,6 @@ GOOD = {
     "check_epoch_start": (0,),
     "check_shares": (2, 2),
     "check_for_page": (READER, ["softmax"]),
-    "check_rounded": (np.zeros((3, 2), "int8"), np.ones(2, "f4"), np.ones(2, "f4")),
     "check_order": (WORKERS, {"shuffle": True, "seed": 1}),
 }
 BAD = {
@@ -69,7 +68,6 @@ BAD = {
     "check_epoch_start": (128,),
     "check_shares": (1, 2),
     "check_for_page": (READER, ["relu"]),
-    "check_rounded": (np.zeros((3, 2)), np.ones(2, "f4"), np.ones(2, "f4")),
     "check_order": (WORKERS, {"shuffle": True}),
 }
 
