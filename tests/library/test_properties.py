@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from hypothesis import assume, given
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
@@ -31,7 +31,6 @@ from mnist_lib import (
     to_vectors,
     update_weights,
 )
-from mnist_lib.saving.archives import read_arrays, write_arrays
 
 SEEDS = st.integers(0, 2**63)
 
@@ -186,14 +185,7 @@ def test_the_metrics_agree_with_each_other_and_with_plain_loops(given):
 
 # Loading and saving
 
-
 SHAPES = hnp.array_shapes(min_dims=0, min_side=0, max_dims=4, max_side=4)
-
-
-def same_bits(one, other):
-    """Tell whether two arrays are the same, also where they are NaN or -0.0."""
-    alike = one.dtype == other.dtype and one.shape == other.shape
-    return alike and one.tobytes() == other.tobytes()
 
 
 WEIGHTS = hnp.arrays(
@@ -212,41 +204,19 @@ def test_weights_of_any_kind_come_back_bit_for_bit(path, arrays):
     model = with_weights([np.zeros_like(array) for array in arrays])
     load_weights(model, path)
     for weight, array in zip(model.weights, arrays, strict=True):
-        assert same_bits(weight.numpy(), array)
-
-
-@given(
-    st.dictionaries(st.integers(0, 2**16), st.integers(0, 255), min_size=1),
-    st.none() | st.integers(0, 2**16),
-)
-def test_a_damaged_file_is_refused_by_name_or_gives_what_was_written(path, bytes_, end):
-    arrays = {"images": np.arange(60.0), "labels": np.arange(9, dtype="uint8")}
-    write_arrays(path, arrays)
-    content = bytearray(path.read_bytes())
-    for place, byte in bytes_.items():
-        content[place % len(content)] = byte
-    path.write_bytes(content[:end])
-    try:
-        read = read_arrays(path, {n: (a.shape, a.dtype) for n, a in arrays.items()})
-    except ValueError as error:
-        assert str(error).startswith(str(path))
-    else:
-        assert all(same_bits(read[name], array) for name, array in arrays.items())
+        assert weight.dtype == array.dtype and weight.shape == array.shape
+        assert weight.numpy().tobytes() == array.tobytes()  # also of NaN and -0.0
 
 
 # Bad input
 
-NUMBERS = st.one_of(
+VALUES = st.one_of(
+    st.none(),
+    st.booleans(),
     st.integers(-3, 3),
-    st.sampled_from([2**31, 2**63, 2**64, -(10**30), 10**400, 1e308, 5e-324]),
     st.floats(),
-)
-VALUES = st.recursive(
-    st.none() | st.booleans() | NUMBERS | st.text(max_size=3) | st.just("bar"),
-    lambda inner: (
-        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=2), inner)
-    ),
-    max_leaves=8,
+    st.text(max_size=3) | st.just("bar"),
+    st.lists(st.floats() | st.integers(-3, 3), max_size=3),
 )
 IMAGES = np.linspace(0, 1, 8, dtype="float32").reshape(2, 4)
 LABELS = np.array([0, 2])
@@ -254,12 +224,11 @@ PREDICTIONS = np.full((2, 3), 1 / 3, "float32")
 
 
 def fit_a_model(**arguments):
-    model = NaiveSequential([NaiveDense(4, 3, tf.nn.softmax)])
-    fit(**{"model": model, "verbose": 0, **arguments})
+    fit(NaiveSequential([NaiveDense(4, 3, tf.nn.softmax)]), **arguments)
 
 
-def predict_with_a_model(**arguments):
-    predict(NaiveSequential([NaiveDense(4, 3, tf.nn.softmax)]), **arguments)
+def predict_with_a_model(batch_size):
+    predict(NaiveSequential([NaiveDense(4, 3, tf.nn.softmax)]), IMAGES, batch_size)
 
 
 def rate_of(step, **arguments):
@@ -275,14 +244,13 @@ GUESSES = {"labels": LABELS, "predictions": PREDICTIONS}
 DISTORTION = {name: 0.1 for name in ("rotation", "scale", "shear", "shift", "elastic")}
 FUNCTIONS = {
     fit_a_model: {
-        **DATA,
-        **{"model": None, "epochs": 1, "batch_size": 2, "learning_rate": 0.1},
-        **{"seed": None, "validation_data": None, "metric": None, "verbose": 0},
-        **{"update": update_weights, "distort": None, "step": None},
+        **{**DATA, "epochs": 1, "batch_size": 2, "learning_rate": 0.1, "seed": None},
+        **{"validation_data": None, "metric": None, "verbose": 0},
+        **{"update": update_weights, "distort": None},
     },
     BatchGenerator: {**DATA, "batch_size": 2, "seed": None},
     NaiveDense: {"input_size": 2, "output_size": 2, "activation": tf.nn.relu},
-    predict_with_a_model: {"images": IMAGES, "batch_size": 2},
+    predict_with_a_model: {"batch_size": 2},
     accuracy: GUESSES,
     accuracy_interval: {**GUESSES, "confidence": 0.9},
     confusion_matrix: GUESSES,
@@ -294,49 +262,11 @@ FUNCTIONS = {
 }
 
 
-def is_ragged(value):
-    try:
-        np.asarray(value)
-    except ValueError:  # rows of different lengths
-        return True
-    return False
-
-
-def not_yet_explained(function, argument, value):
-    """What still ends in an error of NumPy, of TensorFlow or of Python."""
-    if argument == "validation_data" and isinstance(value, list):
-        return any(map(is_ragged, value))
-    if is_ragged(value):
-        return argument in ("images", "labels", "predictions", "verbose", "step")
-    array = np.asarray(value)
-    if argument == "predictions":
-        return function is average_loss and isinstance(value, list)
-    if function is predict_with_a_model and argument == "images":
-        return array.ndim == 0
-    large = (
-        array.ndim == 0 and array.dtype.kind in "iufO" and not isinstance(value, str)
-    )
-    large = large and isinstance(value, int | float) and value >= 2**31
-    return large and argument in (
-        "batch_size input_size output_size num_steps shear shift".split()
-    )
-
-
-def takes_too_long(argument, value):
-    sized = argument in ("epochs", "input_size", "output_size")
-    return sized and isinstance(value, int) and value > 3
-
-
 @pytest.mark.parametrize("function", FUNCTIONS, ids=lambda f: f.__name__)
 @given(data=st.data(), value=VALUES)
 def test_what_is_wrong_is_explained_in_the_words_of_the_library(function, data, value):
     argument = data.draw(st.sampled_from(sorted(FUNCTIONS[function])))
-    assume(not takes_too_long(argument, value))
-    assume(not not_yet_explained(function, argument, value))
     arguments = {**FUNCTIONS[function], argument: value}
-    if function is fit_a_model:  # None stands for what is made for each
-        own = {"model", "step"} - {argument}
-        arguments = {name: arguments[name] for name in arguments if name not in own}
     try:
         function(**arguments)
     except (ValueError, TypeError) as error:
