@@ -65,12 +65,11 @@ def download_mnist() -> Path:
         try:
             with urllib.request.urlopen(address, timeout=8) as answer:
                 content = answer.read()
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write_whole(path, content)
+            return path
         except (OSError, http.client.HTTPException) as error:
             problems.append(f"{address}: {error}")
-            continue
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(path, content)
-        return path
     raise OSError("; ".join(problems))
 
 

@@ -57,23 +57,16 @@ def image_grid(images, titles, columns: int, **style) -> plt.Figure:
 def label_ends(axis, lines) -> None:
     """Write each line's name at its end, moved apart where two would overlap."""
     axis.figure.draw_without_rendering()  # fixes the limits
-    ends = []
+    points, ends, lowest = 72 / axis.figure.dpi, [], -math.inf
     for line in lines:
-        x, y = line.get_xydata()[np.isfinite(line.get_ydata())][-1]
-        ends.append((axis.transData.transform((x, y))[1], x, y, line))
-    height, previous = 15 * axis.figure.dpi / 72, -math.inf
-    for pixel, x, y, line in sorted(ends, key=lambda end: end[0]):
-        previous = max(pixel, previous + height)
-        offset = (previous - pixel) * 72 / axis.figure.dpi
-        axis.annotate(
-            line.get_label(),
-            (x, y),
-            (6, offset),
-            textcoords="offset points",
-            color=line.get_color(),
-            va="center",
-            annotation_clip=False,
-        )
+        end = tuple(line.get_xydata()[np.isfinite(line.get_ydata())][-1])
+        ends.append((points * axis.transData.transform(end)[1], end, line))
+    for height, end, line in sorted(ends, key=lambda place: place[0]):
+        lowest = max(lowest, height)
+        style = {"color": line.get_color(), "va": "center", "annotation_clip": False}
+        place = {"xytext": (6, lowest - height), "textcoords": "offset points"}
+        axis.annotate(line.get_label(), end, **place, **style)
+        lowest += 15  # points, the height of a name
 
 
 def plot_curves(
