@@ -127,16 +127,14 @@ def plot_timeline(computing, steps, label: str = "time (ms)") -> plt.Figure:
         steps: Seconds that each step takes, of shape (steps,).
         label: What the x axis says.
     """
-    starts = 1000 * np.concatenate([[0], np.cumsum(steps)[:-1]])
     own, whole = 1000 * np.asarray(computing), 1000 * np.asarray(steps)
-    figure, axis = new_figure(height=0.34 * own.shape[1] + 1.2)
+    starts, slowest, workers = np.cumsum(whole) - whole, own.max(axis=1), own.shape[1]
+    figure, axis = new_figure(height=0.34 * workers + 1.2)
     for worker, seconds in enumerate(own.T):
         axis.barh([worker] * len(starts), seconds, left=starts, color=BLUE, height=0.6)
-    slowest = own.max(axis=1)
-    places = starts + slowest, own.shape[1] - 0.4, whole - slowest, -0.3
-    look = {"color": "none", "edgecolor": VERMILLION, "hatch": "//"}
-    axis.bar(*places, align="edge", **look)
-    axis.set(xlabel=label, yticks=range(own.shape[1]), ylabel="worker")
+    style = {"color": "none", "edgecolor": VERMILLION, "hatch": "//", "align": "edge"}
+    axis.bar(starts + slowest, workers - 0.4, whole - slowest, bottom=-0.3, **style)
+    axis.set(xlabel=label, yticks=range(workers), ylabel="worker")
     parts = "filled: computing   hatched: exchanging   white: waiting"
     axis.set_title(parts, size="medium")
     axis.invert_yaxis()
