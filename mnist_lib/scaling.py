@@ -149,18 +149,16 @@ def fit_distributed(
             replicas, or workers that differ in what they are given.
         ConnectionError: A worker was lost.
     """
-    checks.check_callable("model_factory", model_factory)
-    checks.check_positive_integer("epochs", epochs)
     checks.check_shares(batch_size, strategy.num_replicas_in_sync)
     checks.check_order(strategy, settings)
-    facts = cluster.facts_of_training(images, labels, (epochs, batch_size), settings)
     try:
         with strategy.scope():
             model = model_factory()
             update = update_weights if rule is None else rule(model.weights)
             checks.check_rule_state(update, model.weights)
-        settings |= {"update": update, "step": distributed_step(strategy)}
-        cluster.check_agreement(strategy, facts | cluster.fact_of_rule(update))
-        return model, fit(model, images, labels, epochs, batch_size, **settings)
+        settings |= {"epochs": epochs, "batch_size": batch_size, "update": update}
+        cluster.check_agreement(strategy, images, labels, settings)
+        step = distributed_step(strategy)
+        return model, fit(model, images, labels, **settings, step=step)
     except tf.errors.OpError as error:
         raise cluster.translate_error(error) from error

@@ -19,7 +19,7 @@ from mnist_lib import (
 
 # Trains on one device and on several, and writes down where they differ most.
 COMPARE = """
-import functools, json, os, sys
+import json, sys
 import keras
 import numpy as np
 import tensorflow as tf
@@ -28,12 +28,12 @@ import mnist_lib as m
 random = np.random.default_rng(7)
 labels = random.integers(0, 3, 401)
 images = random.random((401, 6), dtype="float32") + labels[:, None].astype("float32")
-validation = {"validation_data": (images[:50], labels[:50]), "metric": m.accuracy}
 # 8 to a batch, and 1 in the last one: others have nothing to do.
+SIZES = {"epochs": 2, "batch_size": 8, "verbose": 0}
+VALIDATION = {"validation_data": (images[:50], labels[:50]), "metric": m.accuracy}
 SETTINGS = {
-    "plain": {"learning_rate": 0.1, **validation},
+    "plain": {"learning_rate": 0.1, **VALIDATION},
     "momentum": {"rule": m.Momentum, "learning_rate": 0.05, "shuffle": True, "seed": 3},
-    "adam": {"rule": m.Adam, "learning_rate": 0.01, "shuffle": True, "seed": 4},
     "keras": {"rule": lambda weights: keras.optimizers.AdamW(0.01, clipnorm=0.05)},
 }
 
@@ -42,37 +42,25 @@ def make():
     layers = [m.NaiveDense(6, 5, tf.nn.tanh), m.NaiveDense(5, 3, tf.nn.softmax)]
     return m.NaiveSequential(layers)
 
-def largest(one, other):
-    assert len(one) == len(other)
-    return max([0.0, *(float(np.abs(a - b).max()) for a, b in zip(one, other))])
-
-DATA, SIZES = (images, labels), {"epochs": 2, "batch_size": 8, "verbose": 0}
-
-@functools.cache
-def by_fit(name):
-    settings = dict(SETTINGS[name])
-    model, rule = make(), settings.pop("rule", None)
-    update = m.update_weights if rule is None else rule(model.weights)
-    return model, m.fit(model, *DATA, update=update, **SIZES, **settings)
+def largest(pairs):
+    return max(np.abs(a - b).max(initial=0) for a, b in pairs)
 
 def compare(strategy, name):
-    model, history = by_fit(name)
-    other, own = m.fit_distributed(
-        make, *DATA, strategy=strategy, **SIZES, **SETTINGS[name])
+    settings = {**SIZES, **SETTINGS[name]}
+    distributed = m.fit_distributed(make, images, labels, strategy=strategy, **settings)
+    model, rule = make(), settings.pop("rule", None)
+    start = [weight.numpy() for weight in model.weights]
+    update = m.update_weights if rule is None else rule(model.weights)
+    history = m.fit(model, images, labels, update=update, **settings)
     expected = [weight.numpy() for weight in model.weights]
-    learned = largest(expected, [weight.numpy() for weight in make().weights])
-    assert learned > 1e-2 and len(own.batch_losses) == 102
-    assert own.batch_sizes == history.batch_sizes == 2 * (50 * [8] + [1])
-    differences = {
-        name: largest(np.array(value), np.array(vars(own)[name]))
-        for name, value in vars(history).items() if name != "batch_sizes"
-    }
-    copies = zip(*(strategy.experimental_local_results(w) for w in other.weights))
-    for copy in copies:
-        own_weights = [part.numpy() for part in copy]
-        differences["weights"] = max(
-            differences.get("weights", 0), largest(expected, own_weights))
-    return differences
+    assert largest(zip(expected, start)) > 1e-2
+    assert history.batch_sizes == distributed[1].batch_sizes == 2 * (50 * [8] + [1])
+    lists = zip(vars(history).values(), vars(distributed[1]).values(), strict=True)
+    differences = [largest([map(np.array, pair)]) for pair in lists]
+    copies = map(strategy.experimental_local_results, distributed[0].weights)
+    for copy in zip(*copies):
+        differences.append(largest(zip(expected, [part.numpy() for part in copy])))
+    return float(max(differences))
 
 def compare_all(strategy, names):
     return {name: compare(strategy, name) for name in names}
@@ -81,16 +69,12 @@ VIRTUAL = """
 cpus = [tf.config.LogicalDeviceConfiguration()] * 4
 device = tf.config.list_physical_devices("CPU")[0]
 tf.config.set_logical_device_configuration(device, cpus)
-differences = {}
-for count in (1, 2, 4):
+differences = {"no strategy": compare_all(tf.distribute.get_strategy(), ["momentum"])}
+for count, name in {2: "keras", 4: "plain"}.items():
     strategy = tf.distribute.MirroredStrategy(
         [f"/cpu:{i}" for i in range(count)], tf.distribute.ReductionToOneDevice())
     assert strategy.num_replicas_in_sync == count
-    names = {1: ["plain"], 2: ["momentum", "keras"], 4: ["plain", "adam"]}[count]
-    differences[f"{count} mirrored"] = compare_all(strategy, names)
-one = tf.distribute.OneDeviceStrategy("/cpu:3")
-differences["one device"] = compare_all(one, ["momentum"])
-differences["default"] = compare_all(tf.distribute.get_strategy(), ["momentum"])
+    differences[f"{count} mirrored"] = compare_all(strategy, [name])
 print(json.dumps(differences))
 """
 WORKER = """
@@ -98,7 +82,7 @@ strategy = m.join_cluster(100)
 assert strategy.num_replicas_in_sync == 2
 print(json.dumps(compare_all(strategy, sys.argv[1:])))
 """
-WORKERS = ["momentum", "adam"]
+WORKERS = ["momentum", "plain"]
 
 
 @pytest.fixture(scope="module")
@@ -119,11 +103,10 @@ def differences(tmp_path_factory):
 
 @pytest.mark.integration
 def test_it_gives_the_weights_and_the_history_of_fit(differences):
-    assert len(differences) == 2 + 3 + 2  # workers, mirrored, and two other strategies
+    assert len(differences) == 2 + 3  # workers, and three other strategies
     for strategy, by_settings in differences.items():
-        for settings, measured in by_settings.items():
-            assert len(measured) == 5  # four lists of the history, and the weights
-            assert max(measured.values()) <= 1e-5, (strategy, settings, measured)
+        for settings, largest in by_settings.items():
+            assert largest <= 1e-5, (strategy, settings)
     assert differences["worker 0"] == differences["worker 1"]
 
 
@@ -164,14 +147,9 @@ def test_a_rule_that_counts_in_python_is_found(small_data):
 @pytest.mark.parametrize(
     ("change", "error", "words"),
     [
-        ({"model_factory": None}, TypeError, "model_factory must be a function"),
-        ({"model_factory": NaiveSequential}, TypeError, "a function, no class"),
         ({"epochs": 0}, ValueError, "epochs must be at least 1, got 0"),
-        ({"epochs": 1.5}, TypeError, "epochs must be a positive integer"),
         ({"batch_size": 0}, ValueError, "batch_size must be at least 1, got 0"),
-        ({"learning_rate": -1}, ValueError, "learning_rate must be at least 0"),
-        ({"verbose": 2}, ValueError, "verbose must be one of"),
-        ({"labels": np.zeros(49, int)}, ValueError, "of the same length"),
+        ({"learning_rate": -1}, ValueError, "learning_rate must be positive"),
         ({"images": np.zeros((50, 7), "f4")}, ValueError, r"of shape \(n, 6\)"),
     ],
 )

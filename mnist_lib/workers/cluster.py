@@ -5,7 +5,6 @@ none of it would be right. So they compare digests before the first step.
 """
 
 import hashlib
-import math
 import os
 import socket
 import subprocess
@@ -17,15 +16,11 @@ import numpy as np
 import tensorflow as tf
 
 from mnist_lib.checks import require
-from mnist_lib.saving.checkpoints import (
-    checkpoint_folder,
-    describe,
-    saved_checkpoints,
-)
+from mnist_lib.saving.checkpoints import describe, saved_checkpoints, state_of
 from mnist_lib.saving.disk import sha256
-from mnist_lib.training import rate_at
 from mnist_lib.workers.addresses import find_cluster, is_listening, split_address
 
+SETTINGS = "epochs batch_size learning_rate shuffle seed loss update distort".split()
 # TensorFlow waits for another worker in a way that nothing in this process can end.
 WATCHDOG = """
 import os, select, signal, sys
@@ -80,41 +75,40 @@ def wait_for_workers(addresses: list[str], own: int, time_limit: float) -> None:
         raise TimeoutError(f"no answer from {missing} within {time_limit:g} s")
 
 
-def facts_of_training(images, labels, sizes, settings) -> dict[str, str]:
+def facts_of_training(images, labels, settings: dict) -> dict[str, str]:
     """Return what has to be the same on all workers, each as a text."""
     program = Path(getattr(sys.modules["__main__"], "__file__", None) or __file__)
     files = [*sorted(Path(__file__).parents[1].rglob("*.py")), program]
     code = [np.frombuffer(path.read_bytes(), np.uint8) for path in files]
-    random = getattr(settings.get("distort"), "random", None)
-    drawn_from = getattr(random, "bit_generator", None)
-    steps = np.linspace(0, sizes[0] * math.ceil(len(images) / sizes[1]) - 1, 9)
-    rates = [rate_at(settings.get("learning_rate", 1e-3), int(i)) for i in steps]
-    order = bool(settings.get("shuffle")), str(settings.get("seed"))
     folder = settings.get("checkpoint_dir")
-    saved = saved_checkpoints(checkpoint_folder(folder))[-1:] if folder else []
+    saved = saved_checkpoints(Path(folder).expanduser())[-1:] if folder else []
     # An index holds the checksums of all that is saved.
     indexes = [path.with_name(f"{path.name}.index").read_bytes() for path in saved]
     return {
         "the code": sha256(*code),
         "TensorFlow's version": tf.__version__,
         "the images and labels": sha256(np.asarray(images), np.asarray(labels)),
-        "the settings": f"{[*map(int, sizes)]} {rates} {order}",
-        "the loss function": describe(settings.get("loss")),
-        "the distortion's seed": str(drawn_from and drawn_from.state),
+        **{name: str(describe(settings.get(name), name)) for name in SETTINGS},
+        "distort.random": str(
+            state_of(getattr(settings.get("distort"), "random", None))
+        ),
         "the checkpoint": f"{folder is None} {indexes}",
     }
 
 
-def check_agreement(strategy: tf.distribute.Strategy, facts: dict[str, str]) -> None:
+def check_agreement(strategy, images, labels, settings: dict) -> None:
     """Make sure that all workers are about to do the same.
 
     Args:
         strategy: What connects them.
-        facts: For each name a digest, in hexadecimal, or any other text.
+        images: As for ``fit``.
+        labels: As for ``fit``.
+        settings: The other arguments of ``fit`` by name.
 
     Raises:
-        ValueError: A fact is another one on another worker.
+        ValueError: Something is another one on another worker.
     """
+    facts = facts_of_training(images, labels, settings)
     digests = [hashlib.sha256(fact.encode()).digest() for fact in facts.values()]
     own = np.array([np.frombuffer(digest[:8], np.int64)[0] for digest in digests])
     values = strategy.experimental_distribute_values_from_function(
@@ -123,11 +117,6 @@ def check_agreement(strategy: tf.distribute.Strategy, facts: dict[str, str]) -> 
     for replica, theirs in enumerate(strategy.gather(values, axis=0).numpy()):
         for name, same in zip(facts, own == theirs, strict=True):
             require(same, name, "the same on all workers", f"others on {replica}")
-
-
-def fact_of_rule(rule) -> dict[str, str]:
-    """Return an update rule's name and numbers, a fact like the others."""
-    return {"the rule": describe(rule)}
 
 
 def translate_error(error: tf.errors.OpError) -> Exception:

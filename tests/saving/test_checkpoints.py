@@ -3,8 +3,8 @@ import functools
 import multiprocessing
 import os
 import random as dice
-import re
 import resource
+import shutil
 import signal
 import time
 from pathlib import PureWindowsPath
@@ -21,6 +21,7 @@ from mnist_lib import (
     NaiveDense,
     NaiveSequential,
     accuracy,
+    average_loss,
     fit,
     fit_compiled,
     one_cycle,
@@ -31,7 +32,6 @@ from mnist_lib.saving.checkpoints import (
     check_no_pattern,
     describe,
     read_progress,
-    saved_checkpoints,
 )
 
 DATA, INDEX = ".data-00000-of-00001", ".index"
@@ -58,13 +58,6 @@ class Noise:
 
     def __call__(self, images):
         return images + self.random.normal(0, 0.1, images.shape).astype("float32")
-
-
-class NoEpoch:
-    """A distortion that must not be called: no epoch should begin."""
-
-    def __call__(self, images):
-        raise AssertionError("an epoch began")
 
 
 class Stopped(Exception):
@@ -131,12 +124,6 @@ def files_of(*numbers):
     return sorted([*files, "checkpoint"])
 
 
-def is_tidy(folder):
-    """Whether there are two checkpoints, the file that names them, and no more."""
-    numbers = [int(path.name.rpartition("-")[2]) for path in saved_checkpoints(folder)]
-    return len(numbers) == 2 and names(folder) == files_of(*numbers)
-
-
 ALL_SETTINGS = {
     "rule": Adam, "distort": lambda: Distortion(seed=5), "inputs": 36,
     "shuffle": True, "seed": 1, "learning_rate": one_cycle(0.01, 390),
@@ -154,26 +141,22 @@ def test_a_run_that_is_stopped_often_ends_like_one_that_is_not(tmp_path, capsys)
     assert capsys.readouterr().out == told
     assert same(model, train(**ALL_SETTINGS))
     assert len(model[1].batch_losses) == 390 and len(model[1].epoch_losses) == 3
-    assert is_tidy(tmp_path)
+    assert names(tmp_path) == files_of(5, 6)
 
 
 @pytest.mark.parametrize("run", [train, compiled])
-def test_more_epochs_go_on_from_where_fewer_ended(tmp_path, run):
+def test_more_epochs_go_on_and_as_many_return_at_once(tmp_path, run, capsys):
     settings = {"count": 30, "shuffle": True, "seed": 1, "rule": Momentum}
-    for epochs in (1, 2, 4):
+    for epochs in (1, 3, 4):
         model = run(tmp_path, epochs=epochs, **settings)
         assert len(model[1].epoch_losses) == epochs
     assert same(model, run(epochs=4, **settings))
-
-
-@pytest.mark.parametrize("run", [train, compiled])
-def test_a_finished_run_returns_at_once(tmp_path, run, capsys):
-    model, before = run(tmp_path, count=30), names(tmp_path)
-    again = run(tmp_path, count=30, verbose=1)
-    assert same(again, model) and names(tmp_path) == before
-    told = f"The training is already complete: {tmp_path}/training-3 has 3 epochs\n"
+    capsys.readouterr()
+    before = names(tmp_path)
+    assert same(run(tmp_path, epochs=3, **settings), model)
+    assert names(tmp_path) == before
+    told = f"The training is already complete: {tmp_path}/training-4 has 4 epochs\n"
     assert capsys.readouterr().out == told
-    assert len(run(tmp_path, count=30, epochs=1)[1].epoch_losses) == 3
 
 
 def test_without_a_seed_the_saved_order_goes_on(tmp_path):
@@ -225,35 +208,28 @@ def test_what_a_distortion_draws_from_matters_only_to_checkpoints(tmp_path):
             return images * np.float32(self.random.random())
 
     train(distort=Plain, count=5)
-    words = "the distortion's random must be a numpy.random.Generator, to be saved, got"
+    words = "distort.random must be a numpy.random.Generator, to be saved, got"
     with pytest.raises(TypeError, match=words):
         train(tmp_path, distort=Plain, count=5)
 
 
-def longer_schedule(step):
-    return 0.05 if step < 20 else 0.01
-
-
 CHANGES = [
-    ({"inputs": 7}, r"the weights' shapes must be \[\[6, 5\].*got \[\[7, 5\]"),
-    ({"activation": tf.nn.relu}, "layer 0 must be .*=tanh.*, got .*=relu"),
-    ({"activation": lambda x: tf.nn.tanh(2 * x)}, "layer 0 must be .*, got .*tanh 2"),
-    ({"rule": Adam}, r"the rule must be Momentum\(momentum=0.9.*, got Adam\("),
+    ({"inputs": 7}, r"model.layers.0.input_size must be 6, got 7"),
+    ({"activation": tf.nn.relu}, "model.layers.0.activation must be tanh, got relu"),
+    ({"rule": Adam}, "update must be Momentum, got Adam"),
     (
         {"rule": lambda weights: Momentum(weights, 0.5)},
-        "the rule must be .*momentum=0.9.*, got .*momentum=0.5",
+        "update.momentum must be 0.9, got 0.5",
     ),
-    ({"distort": Noise}, "the distortion must be NoneType, got Noise"),
+    ({"distort": Noise}, "distort must be None, got Noise"),
+    ({"loss": lambda *pair: average_loss(*pair)}, "loss must be average_loss, got <la"),
     ({"batch_size": 2}, "batch_size must be 1, got 2"),
     ({"shuffle": True}, "shuffle must be False, got True"),
     ({"seed": 3}, "seed must be None, got 3"),
     ({"tensorflow_seed": 8}, "TensorFlow's seed must be 7, got 8"),
     ({"count": 19}, "the data's digest must be [0-9a-f]{64}, got [0-9a-f]{64}"),
-    ({"learning_rate": 0.5}, "the learning rate of step 0 must be 0.05, got 0.5"),
-    (
-        {"learning_rate": lambda step: 0.05 - step / 1000},
-        "the learning rate of step 1 must be 0.05, got 0.049",
-    ),
+    ({"learning_rate": 0.5}, "learning_rate must be 0.05, got 0.5"),
+    ({"learning_rate": lambda step: 0.05}, "learning_rate must be 0.05, got <lambda>"),
 ]
 
 
@@ -268,102 +244,79 @@ def test_the_checkpoint_of_another_training_is_refused(tmp_path):
         assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before
 
 
-def test_a_longer_schedule_may_begin_as_the_shorter_one(tmp_path):
-    settings = {"count": 20, "epochs": 2, "learning_rate": longer_schedule}
-    train(tmp_path, count=20, epochs=1)
-    assert same(train(tmp_path, **settings), train(**settings))
-
-
 def loss_with(share):
     return lambda labels, predictions: share * np.e
 
 
+def fixed_at(peak):
+    """A schedule like those in notebooks, which read a number from outside."""
+    return eval("lambda step: PEAK", {"PEAK": peak})
+
+
 def test_a_part_is_described_by_what_it_does():
-    parts = [tf.nn.relu, tf.nn.tanh, functools.partial(tf.nn.leaky_relu, alpha=0.1)]
-    parts += [lambda x: x + 1, lambda x: x + 2, lambda x: tf.nn.relu(x)]
-    parts += [loss_with(0.1), loss_with(0.2), Distortion(), Distortion(shift=2)]
-    assert len({*map(describe, parts)}) == len(parts)
-    assert describe(loss_with(0.1)) == describe(loss_with(0.1))
-    assert describe(Distortion(seed=1)) == describe(Distortion())
-
-
-def test_a_rule_of_the_same_name_that_remembers_more_is_refused(tmp_path):
-    def rule(size):
-        class Rule:
-            def __init__(self, weights):
-                self.memory = [tf.Variable(0.0) for _ in range(size)]
-
-            def __call__(self, gradients, weights, rate):
-                self.memory[0].assign_add(1.0)
-
-        return Rule
-
-    train(tmp_path, count=20, epochs=1, rule=rule(2))
-    with pytest.raises(ValueError, match="training-1 is not usable: .*Delete"):
-        train(tmp_path, count=20, rule=rule(1))
+    pairs = [
+        (tf.nn.relu, tf.nn.tanh),
+        (tf.nn.leaky_relu, functools.partial(tf.nn.leaky_relu, alpha=0.1)),
+        (lambda x: x + 1, lambda x: x + 2),
+        (lambda x: tf.nn.relu(x), lambda x: tf.nn.tanh(x)),
+        (loss_with(0.1), loss_with(0.2)),
+        (fixed_at(0.1), fixed_at(0.2)),
+        (one_cycle(0.1, 10), one_cycle(0.1, 20)),
+        (Distortion(), Distortion(shift=2)),
+        (Distortion(seed=1), Distortion(seed=2)),
+        (keras.layers.Dense(5, "relu"), keras.layers.Dense(5, "tanh")),
+        (np.ones(3), np.zeros(3)),
+    ]
+    for one, other in pairs:
+        assert describe(one, "part") != describe(other, "part")
+    for make in (lambda: loss_with(0.1), Distortion, lambda: keras.layers.Dense(5)):
+        assert describe(make(), "part") == describe(make(), "part")
 
 
 SHORT = {"count": 20, "batch_size": 20, "epochs": 2}  # two checkpoints
 
 
-def test_the_two_newest_are_kept(tmp_path):
-    for epochs in (1, 2, 11):  # 10 is newer than 9, other than in the alphabet
-        train(tmp_path, **{**SHORT, "epochs": epochs})
-        assert names(tmp_path) == files_of(*{max(epochs - 1, 1), epochs})
-
-
-def test_other_files_stay_and_do_not_disturb(tmp_path):
-    others = ["training-best.index", "training-1.index.old", "training-notes.txt",
-              "mytraining-7.index", "training-.index", "checkpoint.txt"]  # fmt: skip
+def test_the_two_newest_are_kept_and_other_files_left_alone(tmp_path):
+    others = ["training-best.index", "training-1.index.old", "training-notes.txt"]
     for name in others:
         (tmp_path / name).write_text("mine")
-    (tmp_path / "training-8").mkdir()
-    for epochs in (2, 3):
+    for epochs in (1, 2, 11):  # 10 is newer than 9, other than in the alphabet
         train(tmp_path, **{**SHORT, "epochs": epochs})
-    assert names(tmp_path) == sorted([*others, "training-8", *files_of(2, 3)])
+        kept = files_of(*{max(epochs - 1, 1), epochs})
+        assert names(tmp_path) == sorted([*others, *kept])
 
 
 @pytest.mark.parametrize("name", ["größer ]", "deep/training-1", "./here"])
-def test_a_folder_may_have_any_name(tmp_path, name, monkeypatch):
+def test_a_folder_may_have_any_name_and_be_moved(tmp_path, name, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    for epochs in (2, 3):
-        model = train(name, **{**SHORT, "epochs": epochs})
-    assert same(model, train(**{**SHORT, "epochs": 3}))
-    assert names(name) == files_of(2, 3)
-
-
-def test_a_folder_may_be_moved(tmp_path):
-    train(tmp_path / "here", **SHORT)
-    (tmp_path / "here").rename(tmp_path / "there")
-    train(tmp_path / "there", **{**SHORT, "epochs": 3})
-    assert names(tmp_path / "there") == files_of(2, 3)
+    train(name, **SHORT)
+    (tmp_path / name).rename("there")
+    longer = {**SHORT, "epochs": 3}
+    assert same(train("there", **longer), train(**longer))
+    assert names("there") == files_of(2, 3)
 
 
 def test_a_name_that_tensorflow_takes_for_a_pattern_is_refused(tmp_path):
     # It would write there, but find nothing to go on from.
     for name in ("run[1]", "what?", "*", "back\\slash"):
         with pytest.raises(ValueError, match="must be a path without any"):
-            train(tmp_path / name, distort=NoEpoch)
+            train(tmp_path / name)
     assert names(tmp_path) == []
     check_no_pattern(PureWindowsPath(r"C:\Users\ada\saves"))
 
 
-def test_what_a_killed_write_left_is_removed_by_the_next_run(tmp_path):
-    train(tmp_path, **SHORT)
-    part = tmp_path / "training-3_temp/part-00000-of-00001.index.tempstate12345"
-    part.parent.mkdir()
-    left = [part, *(tmp_path / f"training-{i}{DATA}" for i in (1, 3))]
-    left += [tmp_path / f"training-3{INDEX}", tmp_path / f"checkpoint.tmp{'0f' * 16}"]
-    for path in left[:1] + left[2:]:
-        path.write_bytes(b"half")
-    train(tmp_path, **SHORT)
-    assert names(tmp_path) == files_of(1, 2)
+def test_what_a_killed_write_left_does_not_count(tmp_path):
+    def leave(number):
+        part = tmp_path / f"training-{number}_temp/part-00000-of-00001.index.tempstate1"
+        part.parent.mkdir()
+        for path in (part, tmp_path / f"training-{number}{INDEX}"):
+            path.write_bytes(b"half")
 
-
-def test_a_first_checkpoint_that_was_not_finished_does_not_count(tmp_path):
-    (tmp_path / f"training-1{INDEX}").write_bytes(b"half")
-    assert same(train(tmp_path, **SHORT), train(**SHORT))
-    assert names(tmp_path) == files_of(1, 2)
+    for number in (1, 3):
+        leave(number)
+        settings = {**SHORT, "epochs": number + 1}
+        assert same(train(tmp_path, **settings), train(**settings))
+        assert names(tmp_path) == files_of(number, number + 1)
 
 
 @contextlib.contextmanager
@@ -378,43 +331,47 @@ def files_of_at_most(size):
 
 
 @pytest.mark.parametrize("size", [100, 1000])
-def test_a_failed_write_is_explained_and_leaves_the_old_ones(tmp_path, size, capsys):
+def test_a_failed_write_leaves_the_old_checkpoints(tmp_path, size, capsys):
     # 100 bytes are too few for the state file, 1000 for the checkpoint. Capsys keeps
     # what is printed in memory.
     train(tmp_path, **SHORT)
     before = {path: path.read_bytes() for path in tmp_path.iterdir()}
-    with files_of_at_most(size), pytest.raises(OSError) as caught:
-        train(tmp_path, **{**SHORT, "epochs": 3})
-    start, end = f"no checkpoint could be written to {tmp_path}: ", "goes on from it"
-    text = str(caught.value)
-    assert text.startswith(start) and text.endswith(end) and "File too large" in text
-    assert "{{" not in text and "[Op:" not in text and "\n" not in text
-    assert {path: path.read_bytes() for path in before} == before
     longer = {**SHORT, "epochs": 3}
+    with files_of_at_most(size):
+        with pytest.raises(tf.errors.OpError, match=f"{tmp_path}.* File too large"):
+            train(tmp_path, **longer)
+    assert {path: path.read_bytes() for path in before} == before
     assert same(train(tmp_path, **longer), train(**longer))
     assert names(tmp_path) == files_of(2, 3)
 
 
 @pytest.mark.parametrize("ending", [INDEX, DATA])
-def test_after_a_damaged_checkpoint_it_goes_on_from_the_one_before(tmp_path, ending):
+def test_a_damaged_checkpoint_is_named_and_the_one_before_used(
+    tmp_path, ending, capsys
+):
     settings = {**ALL_SETTINGS, "epochs": 2}
-    assert train(tmp_path, 235, **settings) is None
-    path = tmp_path / f"training-3{ending}"
-    content = bytearray(path.read_bytes())
-    flipped = content.copy()
-    flipped[len(content) // 2] ^= 1
-    parts = [content[: int(part * len(content))] for part in (0, 0.01, 0.5, 0.99)]
-    for damaged in (flipped, *parts):
-        path.write_bytes(damaged)
-        words = f"^the checkpoint {tmp_path}/training-3 is not usable: .*"
-        words += f"Delete {tmp_path}/training-3.* to go on from training-2$"
-        with pytest.raises(ValueError, match=words) as caught:
-            train(tmp_path, **settings)
-        assert not re.search(r"\{\{|\[Op:|\[\[|\n", str(caught.value))
-    for file in tmp_path.glob("training-3.*"):  # as the error says
-        file.unlink()
-    assert same(train(tmp_path, **settings), train(**settings))
-    assert is_tidy(tmp_path) and names(tmp_path) == files_of(3, 4)
+    expected = train(**settings)
+    assert train(tmp_path / "whole", 235, **settings) is None
+    content = (tmp_path / f"whole/training-3{ending}").read_bytes()
+    middle = len(content) // 2
+    flipped = content[:middle] + bytes([content[middle] ^ 1]) + content[middle + 1 :]
+    for i, damaged in enumerate([flipped, b"", content[:middle], content[:-1]]):
+        folder = shutil.copytree(tmp_path / "whole", tmp_path / str(i))
+        (folder / f"training-3{ending}").write_bytes(damaged)
+        capsys.readouterr()
+        assert same(train(folder, **settings), expected)
+        told = capsys.readouterr().out.splitlines()
+        assert told[0].startswith(f"{folder}/training-3 is not usable: ")
+        assert told[1] == f"Going on from epoch 1, batch 0 of {folder}/training-2"
+        assert names(folder) == files_of(3, 4)
+
+
+def test_where_all_checkpoints_are_damaged_no_training_begins_anew(tmp_path):
+    train(tmp_path, **SHORT)
+    for path in tmp_path.glob("*.index"):
+        path.write_bytes(b"half")
+    with pytest.raises(ValueError, match=f"^{tmp_path}/training-2 is not usable: "):
+        train(tmp_path, **SHORT)
 
 
 @pytest.mark.slow
@@ -430,49 +387,15 @@ def test_a_flipped_bit_is_refused_or_changes_nothing(tmp_path, ending, every):
             assert read_progress(checkpoint) == expected
             harmless += 1  # the index is filled up with zeros that nobody reads
         except ValueError as error:
-            assert str(error).endswith(f"{checkpoint}.* to go on from training-1")
+            assert str(error).startswith(f"{checkpoint} is not usable: ")
     assert harmless == 0 if ending == DATA else harmless < len(content) / 3
-
-
-STATES = {
-    "empty": lambda text: "",
-    "cut off": lambda text: text[: len(text) // 2],
-    "no text": lambda text: "\0\xff",
-    "other names": lambda text: text.replace("training-", "draining-"),
-    "missing": lambda text: None,
-}
-
-
-@pytest.mark.parametrize("damage", STATES.values(), ids=STATES)
-def test_without_the_state_file_no_training_begins_anew(tmp_path, damage):
-    train(tmp_path, **SHORT)
-    state_file, longer = tmp_path / "checkpoint", {**SHORT, "epochs": 3}
-    damaged = damage(state_file.read_text())
-    state_file.unlink()
-    if damaged is not None:
-        state_file.write_text(damaged, encoding="latin-1")
-    words = f"^the file {state_file}, which names the newest checkpoint, is missing or "
-    with pytest.raises(ValueError, match=words) as caught:
-        train(tmp_path, distort=NoEpoch, **SHORT)
-    line = str(caught.value).partition("this line: ")[2]
-    assert line == 'model_checkpoint_path: "training-2"'
-    state_file.write_text(line)  # as the error says
-    model = train(tmp_path, **longer)
-    assert same(model, train(**longer)) and (tmp_path / "training-3.index").exists()
-
-
-def test_a_file_that_is_no_state_file_is_not_overwritten(tmp_path):
-    (tmp_path / "checkpoint").write_text("mine")
-    with pytest.raises(ValueError, match="missing or damaged. Delete it to begin"):
-        train(tmp_path, distort=NoEpoch)
-    assert (tmp_path / "checkpoint").read_text() == "mine"
 
 
 def test_a_file_in_the_place_of_the_folder_is_found_before_training(tmp_path):
     (tmp_path / "file").write_text("mine")
     for run in (train, compiled):
-        with pytest.raises(OSError, match="written to, got .*file: Not a dir"):
-            run(tmp_path / "file", distort=NoEpoch)
+        with pytest.raises(FileExistsError, match="file"):
+            run(tmp_path / "file", distort=lambda: pytest.fail)
 
 
 # Processes are started from one that has imported all and done nothing, to be fast.
@@ -504,9 +427,7 @@ def test_a_run_that_is_killed_often_ends_like_one_that_is_not(tmp_path):
         process.kill()
         process.join()
         assert process.exitcode == -signal.SIGKILL
-        assert len(saved_checkpoints(tmp_path)) <= 3  # the third may not be removed yet
-        assert len(files_in(tmp_path)) <= 10  # nothing piles up
+        assert len(files_in(tmp_path)) <= 20  # nothing large piles up
     reached = train(tmp_path, **{**settings, "epochs": 1})[1].epoch_losses
     settings["epochs"] = len(reached) + 1
     assert same(train(tmp_path, **settings), train(**settings))
-    assert is_tidy(tmp_path)

@@ -113,6 +113,7 @@ train(shuffle=bool(own), seed=0)
 train(shuffle=True)
 train(rule=lambda weights: m.Momentum(weights, 0.5 + own / 4))
 train(distort=m.Distortion(seed=own))
+train(distort=m.Distortion(seed=None))
 train(checkpoint_dir=[None, "saved-0"][own])
 train(checkpoint_dir=["empty", "saved-0"][own])
 train(checkpoint_dir=["saved-0", "other"][own])
@@ -126,22 +127,16 @@ outputs += own
 train()
 """
 SAME = "must be the same on all workers, got others on"
-SETTINGS, DATA = f"the settings {SAME}", f"the images and labels {SAME}"
-CHECKPOINT, RULE = f"the checkpoint {SAME}", f"the rule {SAME}"
+DATA, CHECKPOINT = f"the images and labels {SAME}", f"the checkpoint {SAME}"
 TOLD = [
+    *["trained", DATA, DATA, f"epochs {SAME}", f"batch_size {SAME}"],
+    *[f"learning_rate {SAME}", f"learning_rate {SAME}", f"seed {SAME}"],
     *[
-        "trained",
-        DATA,
-        DATA,
-        SETTINGS,
-        SETTINGS,
-        SETTINGS,
-        SETTINGS,
-        SETTINGS,
-        SETTINGS,
+        f"shuffle {SAME}",
+        "seed must be given, to shuffle on all workers alike, got None",
     ],
-    "seed must be given, to shuffle on all workers alike, got None",
-    *[RULE, f"the distortion's seed {SAME}", CHECKPOINT, CHECKPOINT, CHECKPOINT],
+    *[f"update {SAME}", f"distort {SAME}", f"distort.random {SAME}"],
+    *[CHECKPOINT, CHECKPOINT, CHECKPOINT],
     "batch_size must be at least 1 for each of 2 replicas, got 1",
     "trained",
     f"the code {SAME}",
