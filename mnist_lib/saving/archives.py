@@ -1,6 +1,5 @@
 """Arrays in ``.npz`` files, read without trust."""
 
-import io
 import math
 import os
 import zipfile
@@ -8,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mnist_lib.saving.disk import MAX_OVERHEAD, refusing, write_whole
+from mnist_lib.saving.disk import MAX_OVERHEAD, refusing
 
 METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # what NumPy writes
 
@@ -29,16 +28,18 @@ def read_arrays(path: str | os.PathLike, expected: dict) -> dict[str, np.ndarray
     path = Path(path).expanduser()
     if not os.path.isfile(path):  # also where the folder may not be looked into
         raise ValueError(f"{path} is not a file")
-    with refusing(path):
-        with zipfile.ZipFile(path) as archive:
-            check_members(archive.infolist(), expected)
-            arrays = {name: read_array(archive, name) for name in expected}
+    arrays = {}
+    with refusing(path), zipfile.ZipFile(path) as archive:
+        check_members(archive.infolist(), expected)
         for name, (shape, dtype) in expected.items():
-            array, dtype = arrays[name], np.dtype(dtype)
+            with archive.open(f"{name}.npy") as file:
+                array = np.lib.format.read_array(file, allow_pickle=False)
             if (array.shape, array.dtype) != (shape, dtype):
                 got = f"{array.dtype} of {array.shape}"
+                dtype = np.dtype(dtype)
                 raise ValueError(f"{name} must be {dtype} of shape {shape}, got {got}")
-        return arrays
+            arrays[name] = array
+    return arrays
 
 
 def check_members(members: list, expected: dict) -> None:
@@ -52,21 +53,3 @@ def check_members(members: list, expected: dict) -> None:
         largest = math.prod(shape) * np.dtype(dtype).itemsize + MAX_OVERHEAD
         if member.file_size > largest or member.compress_type not in METHODS:
             raise ValueError(f"{name} takes {member.file_size} bytes, or is no array")
-
-
-def read_array(archive: zipfile.ZipFile, name: str) -> np.ndarray:
-    """Read an array from an open archive."""
-    with archive.open(f"{name}.npy") as file:
-        return np.lib.format.read_array(file, allow_pickle=False)
-
-
-def write_arrays(path: str | os.PathLike, arrays: dict) -> None:
-    """Write an ``.npz`` file, as ``write_whole`` does.
-
-    Args:
-        path: The file.
-        arrays: For each name an array.
-    """
-    buffer = io.BytesIO()
-    np.savez_compressed(buffer, **arrays)
-    write_whole(path, buffer.getvalue())

@@ -91,21 +91,3 @@ def header_and_numbers(content: bytes) -> tuple[dict, bytes]:
     """Return the two parts of a safetensors file, which begins with a length."""
     end = 8 + int.from_bytes(content[:8], "little")
     return json.loads(content[8:end]), content[end:]
-
-
-def kinds(arrays: dict) -> str:
-    """Return the names, dtypes and shapes of arrays, to be compared and read."""
-    named = sorted(arrays.items())
-    return ", ".join(f"{name} {array.dtype}{array.shape}" for name, array in named)
-
-
-def write_tensors(path: str | os.PathLike, arrays: dict, metadata: dict) -> None:
-    """Write a safetensors file, as ``write_whole`` does.
-
-    Args:
-        path: The file.
-        arrays: For each name an array.
-        metadata: Texts that go with them.
-    """
-    in_order = {name: np.asarray(array, order="C") for name, array in arrays.items()}
-    write_whole(path, safetensors.numpy.save(in_order, metadata))

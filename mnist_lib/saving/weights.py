@@ -8,11 +8,12 @@ import os
 
 import keras
 import numpy as np
+import safetensors.numpy
 import tensorflow as tf
 
 from mnist_lib import checks
 from mnist_lib.dense_layers import variables_of
-from mnist_lib.saving import disk
+from mnist_lib.saving.disk import read_tensors, refusing, sha256, write_whole
 
 __all__ = ["load_weights", "save_weights", "to_keras"]
 
@@ -31,9 +32,9 @@ def save_weights(model, path: str | os.PathLike) -> None:
     Raises:
         OSError: The file could not be written. One that was there before stays.
     """
-    checks.check_model(model)
-    arrays = {f"weight_{i}": part.numpy() for i, part in enumerate(variables_of(model))}
-    disk.write_tensors(path, arrays, {"sha256": disk.sha256(*arrays.values())})
+    arrays = arrays_of(model)
+    digest = {"sha256": sha256(*arrays.values())}
+    write_whole(path, safetensors.numpy.save(arrays, digest))
 
 
 def load_weights(model, path: str | os.PathLike) -> None:
@@ -47,19 +48,30 @@ def load_weights(model, path: str | os.PathLike) -> None:
         ValueError: The file is missing, damaged, or of another network. The model
             keeps the weights that it had.
     """
-    checks.check_model(model)
-    own = {f"weight_{i}": part.numpy() for i, part in enumerate(variables_of(model))}
-    with disk.refusing(path):
+    own = arrays_of(model)
+    with refusing(path):
         size = sum(array.nbytes for array in own.values())
-        saved, metadata, _ = disk.read_tensors(path, size)
-        expected, got = disk.kinds(own), disk.kinds(saved)
+        saved, metadata, _ = read_tensors(path, size)
+        expected, got = kinds(own), kinds(saved)
         if got != expected:
             raise ValueError(f"it must hold {expected}; got {got}")
         arrays = [saved[name] for name in own]
-        if disk.sha256(*arrays) != metadata.get("sha256"):
+        if sha256(*arrays) != metadata.get("sha256"):
             raise ValueError("its weights are not those saved")
     for variable, array in zip(variables_of(model), arrays, strict=True):
         variable.assign(array)
+
+
+def arrays_of(model) -> dict[str, np.ndarray]:
+    """Return a model's variables as arrays, each by its name in a file."""
+    checks.check_model(model)
+    return {f"weight_{i}": part.numpy() for i, part in enumerate(variables_of(model))}
+
+
+def kinds(arrays: dict) -> str:
+    """Return the names, dtypes and shapes of arrays, to be compared and read."""
+    named = sorted(arrays.items())
+    return ", ".join(f"{name} {array.dtype}{array.shape}" for name, array in named)
 
 
 def to_keras(model) -> keras.Sequential:

@@ -52,20 +52,13 @@ def test_weights_come_back_bit_for_bit(make, path, capsys):
     model.weights[0].assign_add(tf.ones_like(model.weights[0]) / 3)
     variables, before = list(other.weights), values(model)
     save_weights(model, path)
+    assert len(load(path.read_bytes())) == len(before)  # any reader reads the file
     assert not same(values(other), before)
     load_weights(other, path)
     assert same(values(other), before) and same(values(model), before)
     # In place: what holds the variables, such as a rule, still does.
     assert all(a is b for a, b in zip(variables, other.weights, strict=True))
     assert capsys.readouterr().out == ""
-
-
-def test_any_reader_of_safetensors_reads_the_file(path):
-    model = make_model(6, 5, 3)
-    save_weights(model, path)
-    tensors = load(path.read_bytes())
-    assert same([tensors[f"weight_{i}"] for i in range(4)], values(model))
-    assert len(tensors) == 4
 
 
 def refused(model, path, words):
@@ -79,21 +72,11 @@ def refused(model, path, words):
 @pytest.mark.parametrize(
     ("model", "words"),
     [
-        (
-            make_model(6, 4, 3),
-            r"must hold weight_0 float32\(6, 4\), .*; got weight_0 float32\(6, 5\), ",
-        ),
-        (
-            make_model(6, 5, 5, 3),
-            r"it must hold weight_0 .*weight_5 float32\(3,\); got",
-        ),
-        (make_model(6, 3), r"it must hold weight_0 .*, weight_1 float32\(3,\); got"),
-        (
-            in_float64(make_model(6, 5, 3)),
-            "must hold weight_0 float64.*got weight_0 float32",
-        ),
+        (make_model(6, 4, 3), r"weight_0 float32\(6, 4\), .*; got weight_0 .*\(6, 5"),
+        (make_model(6, 5, 5, 3), r"it must hold .*weight_5 float32\(3,\); got"),
+        (in_float64(make_model(6, 5, 3)), "weight_0 float64.*got weight_0 float32"),
     ],
-    ids=["another width", "a layer more", "a layer less", "another dtype"],
+    ids=["another width", "a layer more", "another dtype"],
 )
 def test_weights_of_another_network_are_refused(model, words, path):
     save_weights(make_model(6, 5, 3), path)
@@ -175,8 +158,7 @@ def test_what_is_no_model_is_explained(use, path):
     assert not path.exists()
 
 
-NAMES = ["relu", "softmax", "tanh", "sigmoid", "elu", "selu", "gelu"]
-NAMES += ["leaky_relu", "silu", "relu6", "softplus", "log_softmax"]
+NAMES = ["relu", "tanh", "sigmoid", "gelu", "leaky_relu", "silu", "relu6", "softmax"]
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -197,43 +179,19 @@ def test_keras_own_functions_will_do_and_float64_stays(random):
     assert np.abs(model(images) - twin(images)).max() <= 1e-14
 
 
-@pytest.fixture
-def course(random):
-    """A network of the course's shape with outputs of all sizes, and pictures."""
+def test_the_twin_of_the_course_network_can_be_saved_and_served(random, tmp_path):
     layers = [NaiveDense(784, 512, tf.nn.relu, he_start)]
-    layers += [NaiveDense(512, 10, tf.nn.softmax, he_start)]
-    return NaiveSequential(layers), random.random((64, 784), dtype="float32")
-
-
-def test_the_twin_of_the_course_network_is_loaded_back_from_a_file(course, tmp_path):
-    model, images = course
-    twin = to_keras(model)
-    assert np.abs(model(images) - twin(images)).max() <= 1e-6
+    model = NaiveSequential([*layers, NaiveDense(512, 10, tf.nn.softmax, he_start)])
+    images, twin = random.random((64, 784), dtype="float32"), to_keras(model)
+    expected = model(images)
+    model.weights[0].assign_add(tf.ones((784, 512)))  # the twin shares nothing with it
     twin.save(tmp_path / "digits.keras")
+    twin.export(tmp_path / "served")
     loaded = keras.models.load_model(tmp_path / "digits.keras")
-    assert np.abs(model(images) - loaded(images)).max() <= 1e-6
-    assert np.abs(model(images) - loaded.predict(images, verbose=0)).max() <= 1e-6
-
-
-def test_the_twin_of_the_course_network_can_be_served(course, tmp_path):
-    model, images = course
-    to_keras(model).export(tmp_path / "served")
     served = tf.saved_model.load(tmp_path / "served")
-    for count in (64, 1):
-        outputs = served.serve(images[:count])
-        assert np.abs(model(images[:count]) - outputs).max() <= 1e-6
-
-
-def test_the_twin_shares_nothing_with_the_model(random):
-    model = make_model(6, 5, 3)
-    twin, before = to_keras(model), values(model)
-    for weight in twin.weights:
-        weight.assign(tf.ones_like(weight))
-    assert same(values(model), before)
-    twin, images = to_keras(model), random.random((4, 6), dtype="float32")
-    outputs = twin(images).numpy()
-    model.weights[0].assign_add(tf.ones((6, 5)))
-    assert np.array_equal(twin(images), outputs)
+    for read in (twin, loaded, served.serve):
+        assert np.abs(expected - read(images)).max() <= 1e-6
+        assert np.abs(expected[:1] - read(images[:1])).max() <= 1e-6
 
 
 def relu(sums):
