@@ -1,17 +1,14 @@
 """Several worker processes on this machine: started, watched, and started again."""
 
-import contextlib
 import json
-import math
 import os
 import shutil
 import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
-from collections.abc import Iterator
-from pathlib import Path
 
 from mnist_lib import checks
 from mnist_lib.workers.addresses import free_addresses
@@ -46,115 +43,100 @@ def start_workers(
     is_list = isinstance(program, list | tuple)
     checks.require(is_list, "program", "a list", repr(program), TypeError)
     checks.check_positive_integer("number of workers", count)
-    checks.check_choice("restarts", restarts, range(1000))
     out = out or sys.stdout
-    for left in range(restarts, -1, -1):
+    while True:
         lines, failures = run_workers(program, count, out)
         if not failures:
             return lines
         lost, worker, words = min(failures)
-        if not left or not lost:
-            verb = "was lost" if lost else "failed"
-            raise RuntimeError(f"worker {worker} {verb}: {words}")
-        print(f"worker {worker} was lost; starting all again", file=out)
+        told = f"worker {worker} {'was lost' if lost else 'failed'}"
+        if restarts < 1 or not lost:
+            raise RuntimeError(f"{told}: {words}")
+        print(f"{told}; starting all again", file=out)
+        restarts -= 1
 
 
 def run_workers(program: list[str], count: int, out) -> tuple[list, list]:
     """Run all workers until they end, or one fails; return lines and failures."""
-    with (
-        tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder,
-        processes(program, count, folder) as workers,
-    ):
-        codes, lines = watch(workers, folder, out)
-        told = [read_lines(folder, f"{i}.err") for i in range(count)]
-    failures = [
-        describe_failure(worker, code, told[worker])
-        for worker, code in enumerate(codes)
-        if code
-    ]
-    if not failures and not out.isatty():
-        show(lines, out)
-    return lines, failures
-
-
-@contextlib.contextmanager
-def processes(program: list[str], count: int, folder: str) -> Iterator[list]:
-    """Start workers that print into files of a folder, and end them with the block."""
     guard = [sys.executable, "-IS", "-c", GUARD]
     guard = subprocess.Popen(guard, stdin=subprocess.PIPE, process_group=0)
-    workers, addresses = [], free_addresses(count)
+    addresses, workers = free_addresses(count), []
     try:
-        for i in range(count):
-            out, err = (Path(folder, f"{i}.{stream}") for stream in ("out", "err"))
-            with out.open("wb") as output, err.open("wb") as errors:
-                files = subprocess.DEVNULL, output, errors
-                task = {"env": environment(addresses, i), "process_group": guard.pid}
-                command = [sys.executable, *program]
-                workers.append(subprocess.Popen(command, -1, None, *files, **task))
-        yield workers
+        for own in range(count):
+            workers.append(Worker(program, addresses, own, guard.pid))
+        codes, shown = watch(workers, out)
     finally:
         guard.communicate()  # closes its input
         for worker in workers:
             worker.kill()  # where there are no process groups
             worker.wait()
+            worker.reader.join(timeout=1)
+    show(workers, out, shown)
+    failed = [own for own in range(count) if codes[own]]
+    failures = [describe_failure(own, codes[own], workers[own]) for own in failed]
+    return [worker.lines for worker in workers], failures
 
 
-def environment(addresses: list[str], own: int) -> dict[str, str]:
-    """Return a worker's environment: the cluster, and its share of the cores."""
-    task = {"type": "worker", "index": own}
-    share = str(max(1, (os.cpu_count() or 1) // len(addresses)))
-    return {
-        **os.environ,
-        "TF_CONFIG": json.dumps({"cluster": {"worker": addresses}, "task": task}),
-        "TF_NUM_INTRAOP_THREADS": share,
-        "TF_NUM_INTEROP_THREADS": share,
-        "TF_CPP_MIN_LOG_LEVEL": "3",
-        "PYTHONUNBUFFERED": "1",
-    }
+class Worker(subprocess.Popen):
+    """A worker's process, with the lines that it has printed so far."""
+
+    def __init__(self, program: list[str], addresses: list[str], own: int, group: int):
+        task = {"type": "worker", "index": own}
+        share = str(max(1, (os.cpu_count() or 1) // len(addresses)))
+        environment = {
+            **os.environ,
+            "TF_CONFIG": json.dumps({"cluster": {"worker": addresses}, "task": task}),
+            "TF_NUM_INTRAOP_THREADS": share,
+            "TF_NUM_INTEROP_THREADS": share,
+            "TF_CPP_MIN_LOG_LEVEL": "3",
+            "PYTHONUNBUFFERED": "1",
+        }
+        self.lines = []
+        self.complaints = tempfile.TemporaryFile("w+", errors="replace")
+        streams = subprocess.DEVNULL, subprocess.PIPE, self.complaints
+        settings = {"env": environment, "process_group": group, "errors": "replace"}
+        super().__init__([sys.executable, *program], -1, None, *streams, **settings)
+        self.reader = threading.Thread(target=self.read, daemon=True)
+        self.reader.start()
+
+    def read(self) -> None:
+        """Add lines as they come."""
+        for line in self.stdout:
+            self.lines.append(line.rstrip())
 
 
-def watch(workers: list, folder: str, out) -> tuple[list, list]:
-    """Show what workers print until all end; return their exit codes and lines.
-
-    After a failure, the others have some time to end, too, and to tell more of it.
-    """
-    shown, deadline = None, math.inf
-    while True:
-        codes = [worker.poll() for worker in workers]
-        lines = [read_lines(folder, f"{i}.out") for i in range(len(workers))]
-        if out.isatty() and lines != shown:
-            show(lines, out, again=shown is not None)
-            shown = lines
-        if None not in codes or time.monotonic() > deadline:
-            return codes, lines
-        if any(codes):
-            deadline = min(deadline, time.monotonic() + GRACE)
+def watch(workers: list[Worker], out) -> tuple[list, list]:
+    """Show what workers print until all end, or one fails; return their exit codes."""
+    codes, shown = [None], []
+    while None in codes and not any(codes):
         time.sleep(0.05)
+        codes = [worker.poll() for worker in workers]
+        shown = show(workers, out, shown) if out.isatty() else []
+    time.sleep(GRACE if any(codes) else 0)  # the others may tell more of it
+    return [worker.poll() for worker in workers], shown
 
 
-def read_lines(folder: str, name: str) -> list[str]:
-    """Return the lines that a worker has printed so far."""
-    text = Path(folder, name).read_text(errors="replace")
-    return [line.rstrip() for line in text.splitlines()]
-
-
-def show(lines: list[list[str]], out, again: bool = False) -> None:
-    """Show each worker's last line, if again, then in the place of those before."""
-    rows = [f"worker {i}: {['starting', *own][-1]}" for i, own in enumerate(lines)]
+def show(workers: list[Worker], out, shown: list[str]) -> list[str]:
+    """Print each worker's last line, in the place of what is shown."""
+    lines = [["starting", *worker.lines][-1] for worker in workers]
+    rows = [f"worker {own}: {line}" for own, line in enumerate(lines)]
     if out.isatty():
         width = shutil.get_terminal_size().columns - 1
         rows = [f"{row[:width]}\x1b[K" for row in rows]
-    up = f"\x1b[{len(rows)}A" if again else ""
-    print(up + "\n".join(rows), file=out, flush=True)
+    if rows != shown:
+        print("\x1b[A" * len(shown) + "\n".join(rows), file=out, flush=True)
+    return rows
 
 
-def describe_failure(worker: int, code: int, complaint: list[str]) -> tuple:
+def describe_failure(own: int, code: int, worker: Worker) -> tuple[int, int, str]:
     """Return how little a failure tells (0 to 2), whose it is, and in which words.
 
     Those that one failure took along tell less than the one that failed.
     """
-    words = [f"exit code {code}", *filter(None, complaint)][-1]
+    worker.complaints.seek(0)
+    words = [f"exit code {code}", *worker.complaints.read().split("\n")]
+    words = [*filter(None, map(str.rstrip, words))][-1]
     if code < 0:
-        return 1, worker, f"killed by {signal.Signals(-code).name}"
+        return 1, own, f"killed by {signal.Signals(-code).name}"
     lost = code == CONNECTION_LOST or words.startswith("ConnectionError: ")
-    return 2 * lost, worker, words.removeprefix("error: ")
+    return 2 * lost, own, words.removeprefix("error: ")
