@@ -26,31 +26,12 @@ def run_worker(settings) -> None:
     """Measure steps and all-reduces, and print the seconds of each as JSON."""
     import tensorflow as tf
 
-    from mnist_lib import NaiveDense, NaiveSequential, join_cluster, update_weights
-    from mnist_lib.scaling import distributed_step
+    from mnist_lib import join_cluster
+    from mnist_lib.workers.measuring import time_steps_and_sums
 
     tf.config.threading.set_intra_op_parallelism_threads(1)
-    strategy, times = join_cluster(), {}
-    with strategy.scope():
-        layers = NaiveDense(784, 512, tf.nn.relu), NaiveDense(512, 10, tf.nn.softmax)
-        model, step = NaiveSequential(layers), distributed_step(strategy)
-
-    @tf.function
-    def add_up(vector):
-        with strategy.scope():
-            return strategy.reduce("SUM", strategy.run(lambda: vector), axis=None)
-
-    def measure(name, action):
-        rounds = [measuring.seconds(action)[0] for _ in range(settings.rounds + 5)]
-        times[name] = rounds[5:]  # the first ones compile
-
-    for size in settings.batch_sizes:
-        batch = tf.random.uniform((size, 784)), tf.zeros((size,), tf.int32)
-        measure(f"{size}", lambda b=batch: float(step(model, *b, 1e-3, update_weights)))
-    for name, size in {"one number": 1, "all gradients": GRADIENTS}.items():
-        vector = tf.zeros((size,))
-        measure(name, lambda vector=vector: add_up(vector).numpy())
-    print(json.dumps(times))
+    sizes = settings.batch_sizes, settings.rounds
+    print(json.dumps(time_steps_and_sums(join_cluster(), *sizes)))
 
 
 def costs_of(times, batch_sizes):
@@ -60,7 +41,7 @@ def costs_of(times, batch_sizes):
     one = [np.median(times[1][str(size)]) for size in batch_sizes]
     per_example, fixed = np.polyfit(batch_sizes, one, 1)
     jitter = np.mean([np.std(np.log(times[1][str(size)])) for size in batch_sizes])
-    little, much = (np.median(times[2][n]) for n in ("one number", "all gradients"))
+    little, much = (np.median(times[2][f"sum of {n}"]) for n in (1, GRADIENTS))
     bandwidth = 4 * GRADIENTS / max(much - little, 1e-6)
     return Costs(max(fixed, 0.0), per_example, float(jitter), little / 2, bandwidth)
 

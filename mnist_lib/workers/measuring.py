@@ -5,7 +5,7 @@
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import tensorflow as tf
@@ -16,17 +16,21 @@ from mnist_lib.training import update_weights
 from mnist_lib.workers.cluster import join_cluster
 
 
-def time_calls(function: Callable, *arguments) -> list[float]:
-    """Time eight calls. Leave out the first three, in which TensorFlow compiles."""
+def time_calls(function: Callable, *arguments, rounds: int = 5) -> list[float]:
+    """Time some calls, after three more in which TensorFlow compiles."""
     seconds = []
-    for _ in range(8):
+    for _ in range(3 + rounds):
         start = time.perf_counter()
         np.asarray(function(*arguments))  # waits for the result
         seconds.append(time.perf_counter() - start)
     return seconds[3:]
 
 
-def time_steps_and_sums(strategy: tf.distribute.Strategy) -> dict[str, list[float]]:
+def time_steps_and_sums(
+    strategy: tf.distribute.Strategy,
+    batch_sizes: Sequence[int] = (128, 512, 2048, 4096),
+    rounds: int = 5,
+) -> dict[str, list[float]]:
     """Time steps of several batch sizes, and sums of one and of 407,050 numbers."""
 
     @tf.function
@@ -37,11 +41,13 @@ def time_steps_and_sums(strategy: tf.distribute.Strategy) -> dict[str, list[floa
     with strategy.scope():
         layers = NaiveDense(784, 512, tf.nn.relu), NaiveDense(512, 10, tf.nn.softmax)
         model, step, seconds = NaiveSequential(layers), distributed_step(strategy), {}
-    for size in (128, 512, 2048, 4096):
-        batch = tf.random.uniform((size, 784)), tf.zeros((size,), tf.int32)
-        seconds[f"{size}"] = time_calls(step, model, *batch, 1e-3, update_weights)
+    for size in batch_sizes:
+        images, labels = tf.random.uniform((size, 784)), tf.zeros((size,), tf.int32)
+        arguments = model, images, labels, 1e-3, update_weights
+        seconds[f"{size}"] = time_calls(step, *arguments, rounds=rounds)
     for size in (1, 407_050):
-        seconds[f"sum of {size}"] = time_calls(add_up, tf.zeros((size,)))
+        numbers = tf.zeros((size,))
+        seconds[f"sum of {size}"] = time_calls(add_up, numbers, rounds=rounds)
     return seconds
 
 

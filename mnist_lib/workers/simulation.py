@@ -77,8 +77,6 @@ def simulate_steps(
     """
     checks.check_positive_integer("workers", workers)
     checks.check_positive_integer("batch_size", batch_size)
-    checks.check_positive_integer("steps", steps)
-    checks.check_seed(seed, may_be_none=False)
     random = np.random.default_rng(seed)
     usual = costs.fixed + costs.per_example * batch_size / workers
     computing = usual * random.lognormal(0, costs.jitter, (steps, workers))

@@ -108,7 +108,7 @@ def test_steps_of_one_and_two_workers_are_measured_and_predicted(tmp_path):
         (2, 256),
     ]
     assert all(row["ms"] > 0 and row["predicted"] > 0 for row in found["rows"])
-    assert len(found["seconds"]["2"]["all gradients"]) == 2
+    assert len(found["seconds"]["2"]["sum of 407050"]) == 2
     assert found["beyond"][0] == {"workers": 1, "fixed": 1.0, "growing": 1.0}
     assert "measured here" in screen and "predicted" in screen
 

@@ -47,8 +47,8 @@ def test_the_seed_and_the_number_of_steps_count():
     assert not np.array_equal(once[0], other[0])
 
 
-@pytest.mark.parametrize("wrong", [{"workers": 0}, {"batch_size": 0}, {"steps": 1.5}])
+@pytest.mark.parametrize("wrong", [{"workers": 0}, {"batch_size": 0}])
 def test_bad_numbers_are_named(wrong):
     arguments = {"workers": 2, "batch_size": 8, "size": 32, "costs": COSTS, **wrong}
-    with pytest.raises((ValueError, TypeError), match=next(iter(wrong))):
+    with pytest.raises(ValueError, match=next(iter(wrong))):
         simulate_steps(**arguments)
