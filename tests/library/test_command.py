@@ -22,33 +22,12 @@ def config(addresses, index=0):
     return json.dumps({"cluster": {"worker": addresses}, "task": task})
 
 
-@pytest.fixture(scope="module")
-def shown():
-    """What the command prints."""
-    done = subprocess.run(COMMAND + QUICK, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    return done.stdout
-
-
-@pytest.fixture(scope="module")
-def by_hand(tmp_path_factory):
-    """Two workers that were started one by one: what each printed, and the weights."""
-    path = tmp_path_factory.mktemp("weights") / "digits.safetensors"
-    addresses, workers = free_addresses(2), []
-    for index in range(2):
-        environment = {**os.environ, "TF_CONFIG": config(addresses, index)}
-        options = {"env": environment, "stdout": -1, "stderr": -1, "text": True}
-        call = [*COMMAND, *QUICK, "--weights", path]
-        workers.append(subprocess.Popen(call, **options))
-    told = [worker.communicate() for worker in workers]
-    assert [worker.returncode for worker in workers] == [0, 0], told
-    return [out for out, _ in told], path
-
-
 @pytest.mark.integration
 @pytest.mark.mnist
-def test_it_ends_with_the_accuracy_on_which_all_workers_agree(shown):
-    digits, *workers, last = shown.splitlines()
+def test_it_ends_with_the_accuracy_on_which_all_workers_agree():
+    done = subprocess.run(COMMAND + QUICK, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    digits, *workers, last = done.stdout.splitlines()
     assert digits.startswith("These are the digits of MNIST")
     found = re.fullmatch(r"Test accuracy (\d+\.\d\d)%", last)[1]
     assert float(found) > 80  # after 30 steps
@@ -59,24 +38,22 @@ def test_it_ends_with_the_accuracy_on_which_all_workers_agree(shown):
 @pytest.mark.integration
 @pytest.mark.slow
 @pytest.mark.mnist
-def test_nothing_but_the_training_is_printed(by_hand, shown):
-    reached = re.search(ACCURACY, shown)[1]  # by another way, and in other processes
-    for out in by_hand[0]:
-        assert re.findall(ACCURACY, out) == [reached]
-        *lines, last = out.splitlines()
-        assert lines[0] == "Epoch 0" and len(lines) == 2
-        assert re.fullmatch(r"loss at batch 0: \d\.\d\d", lines[1])
-        assert re.fullmatch(ACCURACY, last)
-
-
-@pytest.mark.integration
-@pytest.mark.slow
-@pytest.mark.mnist
-def test_the_weights_can_be_loaded(by_hand, mnist):
+def test_workers_started_by_hand_train_and_save_the_weights(tmp_path, mnist):
+    path = tmp_path / "folder/digits.safetensors"
+    addresses, workers = free_addresses(2), []
+    for index in range(2):
+        environment = {**os.environ, "TF_CONFIG": config(addresses, index)}
+        options = {"env": environment, "stdout": -1, "stderr": -1, "text": True}
+        call = [*COMMAND, *QUICK, "--weights", path]
+        workers.append(subprocess.Popen(call, **options))
+    printed = [worker.communicate() for worker in workers]
     model = command.make_network()
-    load_weights(model, by_hand[1])
+    load_weights(model, path)
     right = command.accuracy(mnist[3], command.predict(model, mnist[2]))
-    assert f"accuracy {right:.2%}" in by_hand[0][0]
+    for out, complaint in printed:
+        head, first, last = out.splitlines()  # and nothing else
+        assert head == "Epoch 0" and re.fullmatch(r"loss at batch 0: \d\.\d\d", first)
+        assert re.fullmatch(ACCURACY, last)[1] == f"accuracy {right:.2%}", complaint
 
 
 def run_here(monkeypatch, capsys, *options, cluster=None):

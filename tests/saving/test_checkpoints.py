@@ -77,7 +77,7 @@ class StepsUntil:
         return self.step(model, images, labels, tf.constant(rate), update, loss)
 
 
-def train(folder=None, last=float("inf"), rule=None, distort=None, **settings):
+def train(folder=None, last=float("inf"), rule=None, distort=None, run=fit, **settings):
     """Train a new model, for at most so many steps; return its weights and history."""
     tf.random.set_seed(settings.pop("tensorflow_seed", 7))
     inputs = settings.pop("inputs", 6)
@@ -86,22 +86,16 @@ def train(folder=None, last=float("inf"), rule=None, distort=None, **settings):
     given = {"epochs": 3, "batch_size": 1, "learning_rate": 0.05, "verbose": 0}
     given["update"] = rule(model.weights) if rule else update_weights
     given["distort"] = distort and distort()
-    given["step"] = StepsUntil(last)
+    if run is fit:
+        given["step"] = StepsUntil(last)
     try:
-        history = fit(model, *data, **{**given, **settings}, checkpoint_dir=folder)
+        history = run(model, *data, **{**given, **settings}, checkpoint_dir=folder)
     except Stopped:
         return None
     return [weight.numpy() for weight in model.weights], history
 
 
-def compiled(folder=None, rule=None, distort=None, count=50, **settings):
-    model, data = make_model(), make_data(count)
-    given = {"epochs": 3, "batch_size": 20, "learning_rate": 0.05, "verbose": 0}
-    given["update"] = rule(model.weights) if rule else update_weights
-    given["distort"] = distort and distort()
-    given = {**given, "jit_compile": False, **settings}
-    history = fit_compiled(model, *data, **given, checkpoint_dir=folder)
-    return [weight.numpy() for weight in model.weights], history
+compiled = functools.partial(train, run=fit_compiled, batch_size=20, jit_compile=False)
 
 
 def same(one, other):
