@@ -291,7 +291,7 @@ def test_a_folder_may_have_any_name_and_be_moved(tmp_path, name, monkeypatch):
 
 
 def test_a_name_that_tensorflow_takes_for_a_pattern_is_refused(tmp_path):
-    # It would write there, but find nothing to go on from.
+    # It would remove what others have saved in folders that fit.
     for name in ("run[1]", "what?", "*", "back\\slash"):
         with pytest.raises(ValueError, match="must be a path without any"):
             train(tmp_path / name)
