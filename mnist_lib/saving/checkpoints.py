@@ -242,6 +242,15 @@ def words_of(function) -> str:
     return f"{code.co_names} {numbers}"
 
 
+def inside_function(function) -> dict:
+    """Return by name what a function holds: values from around it, and its code."""
+    inner, names, _, _ = inspect.getclosurevars(function)
+    inner |= {name: value for name, value in names.items() if isinstance(value, Number)}
+    if "-packages" not in function.__code__.co_filename:
+        inner["code"] = words_of(function)
+    return inner
+
+
 def title_and_inner(part) -> tuple[str, dict]:
     """Return what a part is called, and by name what it holds."""
     title = getattr(part, "__name__", type(part).__name__)
@@ -260,10 +269,7 @@ def title_and_inner(part) -> tuple[str, dict]:
         case functools.partial():
             inner = {"of": part.func, "arguments": part.args, **part.keywords}
         case types.FunctionType() if not hasattr(part, "__wrapped__"):
-            inner, names, _, _ = inspect.getclosurevars(part)
-            inner |= {k: v for k, v in names.items() if isinstance(v, Number)}
-            if "-packages" not in part.__code__.co_filename:
-                inner["code"] = words_of(part)
+            inner = inside_function(part)
         case _ if type(part).__module__.startswith("keras.") and callable(part):
             inner = part.get_config()
     return title, inner
