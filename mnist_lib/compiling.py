@@ -6,19 +6,17 @@ Asking TensorFlow for one operation at a time costs more than most of them take.
 Source: TensorFlow's guides *Better performance with tf.function* and *XLA*.
 """
 
-import contextlib
 import functools
 import inspect
 import math
-import weakref
-from collections.abc import Callable, Iterator, Sequence
+from collections import deque
+from collections.abc import Callable, Iterator
 
 import tensorflow as tf
 
 from mnist_lib import checks
-from mnist_lib.checks.tracing import changes, check_python_state, python_state
-from mnist_lib.gradient_tape import average_loss
-from mnist_lib.training import Callback, History, fit, one_training_step, update_weights
+from mnist_lib.checks.tracing import first_change, unchanged
+from mnist_lib.training import History, fit, one_training_step, update_weights
 
 __all__ = ["fit_compiled"]
 
@@ -31,29 +29,24 @@ def split_batches(examples, batch_size: int) -> tuple[tf.Tensor, tf.Tensor]:
 
 
 def keep_programs(compile_epoch: Callable) -> Callable:
-    """Return a ``compile_epoch`` that gives a model's last program once more.
+    """Return a ``compile_epoch`` that gives one of its last 8 programs once more.
 
     It does so where nothing has changed that the program was made from, in Python or
-    in the shapes, and keeps nothing for a model that is gone.
+    in the shapes.
     """
-    programs = weakref.WeakKeyDictionary()
+    programs = deque(maxlen=8)
 
     @functools.wraps(compile_epoch)
     def kept(*arguments, **more):
         parts = inspect.signature(compile_epoch).bind(*arguments, **more).arguments
         for name in ("images", "labels"):
             parts[name] = str(tf.TensorSpec.from_tensor(parts[name]))
-        before, known = python_state(**parts), None
-        with contextlib.suppress(TypeError):  # a model for which nothing can be kept
-            known = programs.get(parts["model"])
-        if known and not changes(known[0], before):
-            return known[1]
-        try:
+        with unchanged(**parts) as state:
+            for known, program in programs:
+                if first_change(known, state) is None:
+                    return program
             program = compile_epoch(*arguments, **more)
-        finally:
-            check_python_state(before, python_state(**parts))
-        with contextlib.suppress(TypeError):
-            programs[parts["model"]] = before, program
+        programs.append((state, program))
         return program
 
     return kept
@@ -138,48 +131,22 @@ class CompiledEpoch:
         yield from self.program(images, labels, rates).numpy()
 
 
-def fit_compiled(
-    model,
-    images,
-    labels,
-    epochs: int,
-    batch_size: int = 128,
-    learning_rate: float | Callable = 1e-3,
-    shuffle: bool = False,
-    seed: int | None = None,
-    validation_data: tuple | None = None,
-    metric: Callable | dict[str, Callable] | None = None,
-    verbose: int | str = 1,
-    update: Callable = update_weights,
-    distort: Callable | None = None,
-    jit_compile: bool = True,
-    callbacks: Sequence[Callback] = (),
-    loss: Callable = average_loss,
-) -> History:
+def fit_compiled(*arguments, jit_compile: bool = True, **settings) -> History:
     """Train the model as ``fit`` does, each epoch as one compiled program.
 
     It gives the weights of ``fit``, up to rounding, and prints its lines by epoch.
 
+    Python runs an update rule, a layer or a loss only when the program is made. So what
+    they remember must be in ``tf.Variable``, and a ``print`` in them prints once;
+    ``tf.print`` prints in every step, with ``jit_compile=False``. Callbacks are told of
+    the batches when an epoch is over.
+
     Args:
-        model: Callable with a list ``weights``; they are changed in place.
-        images: Array of shape (n, …) that the model takes, such as (n, 784), float32.
-        labels: Integers of shape (n,), or the targets that ``loss`` takes.
-        epochs: Times that every example is used, at least 1.
-        batch_size: Examples per step.
-        learning_rate: Positive number or schedule, as for ``fit``.
-        shuffle: Draw a new order of the examples for every epoch, that of ``fit``.
-        seed: Integer that fixes those orders, or None.
-        validation_data: Pair (images, labels) to measure after every epoch.
-        metric: Function, or dictionary of functions, as for ``fit``.
-        verbose: 1 prints every 100th batch's loss, "bar" shows a bar, 0 nothing.
-        update: Rule as for ``fit``. Python runs it only when it is compiled. So what it
-            remembers must be in ``tf.Variable``, and a ``print`` in it prints once;
-            ``tf.print`` prints in every step, with ``jit_compile=False``.
-        distort: Function that returns a changed copy of all images, for each epoch.
+        *arguments: Those of ``fit``, in its order: model, images, labels, epochs,
+            batch_size and so on.
         jit_compile: Let XLA turn the graph into machine code. It is compiled once for a
             model: further calls with the same settings use the program again.
-        callbacks: Objects as for ``fit``, told of batches when an epoch is over.
-        loss: Function as for ``fit``.
+        **settings: Those of ``fit`` by name, but ``run_epoch``.
 
     Returns:
         ``History`` with every batch's loss and each epoch's figures.
@@ -187,8 +154,10 @@ def fit_compiled(
     Raises:
         What ``fit`` raises; for a loss that is not finite, at the end of its epoch.
     """
-    settings = batch_size, learning_rate, shuffle, seed
-    measured = validation_data, metric, verbose
-    epoch = {"run_epoch": CompiledEpoch(jit_compile), "callbacks": callbacks}
-    epoch |= {"update": update, "distort": distort, "loss": loss}
-    return fit(model, images, labels, epochs, *settings, *measured, **epoch)
+    return fit(*arguments, run_epoch=CompiledEpoch(jit_compile), **settings)
+
+
+# What help() shows, and what binds arguments to names: those of fit, and its own.
+_known, _own = inspect.signature(fit), inspect.signature(fit_compiled)
+_parameters = [*_known.parameters.values(), _own.parameters["jit_compile"]]
+fit_compiled.__signature__ = _known.replace(parameters=_parameters)

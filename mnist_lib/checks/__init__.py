@@ -27,7 +27,6 @@ from mnist_lib.checks.arrays import (
     require,
 )
 from mnist_lib.checks.models import (
-    check_callbacks,
     check_dense_layers,
     check_distorted,
     check_epoch_start,
@@ -36,7 +35,6 @@ from mnist_lib.checks.models import (
     check_gradients,
     check_layers_fit,
     check_model,
-    check_optimizer,
     check_order,
     check_positions,
     check_rule,
@@ -47,4 +45,4 @@ from mnist_lib.checks.models import (
     check_trainable,
     check_training,
 )
-from mnist_lib.checks.tracing import check_python_state, check_rule_state
+from mnist_lib.checks.tracing import check_rule_state
