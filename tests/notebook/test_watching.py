@@ -16,33 +16,28 @@ from mnist_lib import (
     fit_compiled,
     update_weights,
 )
-from mnist_lib.notebook.watching import StuckLoss
+from mnist_lib.notebook.watching import Watcher
 
 
 class Interrupt(Callback):
     """Presses Ctrl-C after so many steps."""
 
-    def __init__(self, step, times=1):
-        self.step, self.times = step, times
+    def __init__(self, step):
+        self.step = step
 
     def on_batch_end(self, batch, history):
         if len(history.batch_losses) == self.step:
-            for _ in range(self.times):
-                os.kill(os.getpid(), signal.SIGINT)
+            os.kill(os.getpid(), signal.SIGINT)
 
 
-INTERRUPTED = {"eager": (fit, 4), "compiled": (fit_compiled, 6)}  # of 3 to an epoch
-
-
-@pytest.mark.parametrize(("train", "steps"), INTERRUPTED.values(), ids=INTERRUPTED)
+@pytest.mark.parametrize("train", [fit, fit_compiled])
 def test_an_interrupt_keeps_the_history(
-    small_model, small_data, train, steps, interruptible, capsys
+    small_model, small_data, train, interruptible, capsys
 ):
     settings = {"batch_size": 20, "verbose": 0, "callbacks": [Interrupt(4)]}
     history = train(small_model, *small_data, 5, **settings)
-    assert len(history.batch_losses) == steps
-    assert f"Interrupted after {steps} steps" in capsys.readouterr().out
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    assert len(history.batch_losses) == 4  # of 3 to an epoch
+    assert "the history of 4 steps is returned" in capsys.readouterr().out
 
 
 def test_an_interrupted_training_goes_on_from_its_checkpoint(
@@ -59,13 +54,6 @@ def test_an_interrupted_training_goes_on_from_its_checkpoint(
     expected = train(checkpoint_dir=None)
     assert train([Interrupt(5)]) == expected[:5]
     assert train() == expected
-
-
-def test_a_second_interrupt_ends_at_once(small_model, small_data, interruptible):
-    settings = {"verbose": 0, "callbacks": [Interrupt(1, times=2)]}
-    with pytest.raises(KeyboardInterrupt):
-        fit(small_model, *small_data, 2, **settings)
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
 def stuck_line(out):
@@ -103,7 +91,7 @@ HEALTHY = {
 def test_nothing_is_said_of_a_loss_that_moves(losses, random, capsys):
     losses = losses(0.01 * random.standard_normal(400))
     for steps in (50, 100, 200, 400):
-        StuckLoss().on_epoch_end(0, History([*losses[:steps]]))
+        Watcher().on_epoch_end(0, History([*losses[:steps]]))
     assert capsys.readouterr().out == ""
 
 
@@ -116,11 +104,6 @@ def talking_rule(gradients, weights, learning_rate):
     update_weights(gradients, weights, learning_rate)
 
 
-def write_into(images):
-    images *= 2
-    return images
-
-
 EXPLAINED = {
     "the library's own sentence": (
         {"update": short_rule},
@@ -130,20 +113,14 @@ EXPLAINED = {
         {"update": talking_rule},
         r"XLA can compile, got others \(PrintV2\). With jit_compile=False",
     ),
-    "a distortion in place": (
-        {"distort": write_into},
-        "distort must return a changed copy",
-    ),
 }
 
 
 @pytest.mark.parametrize(("change", "words"), EXPLAINED.values(), ids=EXPLAINED)
 def test_the_library_s_sentence_comes_first(small_model, small_data, change, words):
-    images = small_data[0].copy()
     with pytest.raises(ValueError) as caught:
         fit_compiled(small_model, *small_data, 1, verbose=0, **change)
     assert re.match(f".*{words}", str(caught.value))
-    assert np.array_equal(small_data[0], images)
 
 
 def test_an_error_of_the_reader_s_code_keeps_its_place(small_model, small_data):
