@@ -147,15 +147,12 @@ class NaiveSequential:
 
 def layers_of(model) -> list:
     """Return the model and all layers that it holds, however deep, each once."""
-    found, waiting = [], [model]
-    while waiting:
-        part = waiting.pop(0)
-        if isinstance(part, list | tuple | dict):
-            waiting += part.values() if isinstance(part, dict) else part
-        elif callable(part) and hasattr(part, "weights"):
-            if not any(part is layer for layer in found):
+    found = [model]
+    for layer in found:  # which grows
+        for part in tf.nest.flatten([*getattr(layer, "__dict__", {}).values()]):
+            is_layer = callable(part) and hasattr(part, "weights")
+            if is_layer and not any(part is other for other in found):
                 found.append(part)
-                waiting += getattr(part, "__dict__", {}).values()
     return found
 
 

@@ -65,8 +65,8 @@ def loss_and_gradients(
         with the shape and dtype of its weight, in units of the loss per unit of weight.
 
     Raises:
-        ValueError, TypeError: The model has no weights, or it or the loss does not
-            take the data.
+        ValueError, TypeError: The model has no weights, or one that the loss does not
+            depend on, or it or the loss does not take the data.
 
     Source: F. Chollet, *Deep Learning with Python*, 2nd edition, section 2.5.2.
     """
@@ -74,7 +74,9 @@ def loss_and_gradients(
     with tf.GradientTape() as tape:
         predictions = model(images)
         value = loss(labels, predictions)
-    return value, tape.gradient(value, model.weights)
+    gradients = tape.gradient(value, model.weights)
+    checks.check_gradients(gradients, model.weights)
+    return value, gradients
 
 
 def in_float64(model) -> Callable:

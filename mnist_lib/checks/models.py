@@ -12,6 +12,7 @@ from mnist_lib.checks.arrays import (
     check_callable,
     check_choice,
     check_finite,
+    check_iterable,
     check_labels,
     check_number,
     check_positive_integer,
@@ -55,12 +56,9 @@ def check_gradients(gradients, weights) -> None:
     same = len(gradients) == len(weights)
     require(same, "gradients and weights", "of the same length", got)
     for number, (gradient, weight) in enumerate(zip(gradients, weights, strict=True)):
-        name = f"the gradient of weight {number}"
-        fits = gradient is None or gradient.shape == weight.shape
-        got = getattr(gradient, "shape", None)
-        require(fits, name, f"of its weight's shape {weight.shape}", got)
-        expected, got = f"a tensor of shape {weight.shape}", f"None. {NO_GRADIENT}"
-        require(gradient is not None, name, expected, got)
+        name, expected = f"the gradient of weight {number}", f"of shape {weight.shape}"
+        got = f"None. {NO_GRADIENT}" if gradient is None else gradient.shape
+        require(got == weight.shape, name, f"a tensor {expected}", got)
 
 
 def check_positions(positions, shape: tuple[int, ...]) -> None:
@@ -81,39 +79,37 @@ def check_training(model, data, validation_data, metric, loss, takes_classes) ->
     is_pair = isinstance(validation_data, tuple | list) and len(validation_data) == 2
     got = type(validation_data).__name__
     require(is_pair, "validation_data", "a pair (images, labels)", got, TypeError)
-    named = metric if isinstance(metric, dict) else {"metric": metric}
-    metrics = {} if metric is None else named
+    metrics = metric if isinstance(metric, dict) else {"metric": metric}
     check_examples(model, validation_data, loss, takes_classes, metrics)
 
 
-def check_examples(model, data, loss, takes_classes: bool, metrics=()) -> None:
+def check_examples(model, data, loss, takes_classes: bool, metrics=None) -> None:
     images, labels = data
     check_same_length(images, labels)
     check_finite("images", images)
     check_finite("labels", labels)
-    images, labels = np.asarray(images)[:TRIED], np.asarray(labels)
-    predictions, value = _try_model(model, images, labels[:TRIED], loss)
-    got = f"{type(value).__name__} of shape {np.shape(value)}"
-    expected = "a tensor with one number (see tf.reduce_mean)"
-    is_scalar = tf.is_tensor(value) and is_number(value)
-    require(is_scalar, "what loss returns", expected, got)
-    if takes_classes:
-        check_labels(labels, num_classes=predictions.shape[1])
-    if np.isfinite(value):
-        for name in metrics:
-            check_metric(name, metrics[name], labels[:TRIED], predictions)
-
-
-def _try_model(model, images, labels, loss) -> tuple:
+    few_images, few = np.asarray(images)[:TRIED], np.asarray(labels)[:TRIED]
     try:
-        predictions = model(images)
+        predictions = model(few_images)
         check_model(model)
-        return predictions, loss(labels, predictions)
+        value = loss(few, predictions)
     except tf.errors.InvalidArgumentError as error:
         reason = error.message.rpartition("}} ")[2].partition(" [Op:")[0]
-        got = f"shapes {images.shape} and {labels.shape}: {reason}"
+        got = f"shapes {few_images.shape} and {few.shape}: {reason}"
         told = f"images and labels must be what the model and the loss take, got {got}"
         raise ValueError(told) from error
+    check_one_number("what loss returns", value, tf.is_tensor(value), "a tensor with ")
+    if takes_classes:
+        check_labels(labels, num_classes=predictions.shape[1])
+    for name, metric in (metrics or {}).items():
+        if metric is not None and np.isfinite(value):
+            check_metric(name, metric, few, predictions)
+
+
+def check_one_number(name: str, value, fits: bool = True, kind: str = "") -> None:
+    got = f"{type(value).__name__} of shape {np.shape(value)}"
+    expected = f"{kind}one number (see tf.reduce_mean)"
+    require(fits and is_number(value), name, expected, got)
 
 
 def check_metric(name: str, metric, labels, predictions) -> None:
@@ -121,70 +117,52 @@ def check_metric(name: str, metric, labels, predictions) -> None:
     anew = f"a function, lambda *data: {type(metric).__name__}()(*data)"
     got = "a Keras metric, which adds up over all epochs"
     require(not hasattr(metric, "reset_state"), name, anew, got, TypeError)
-    value = metric(labels, predictions)
-    got = f"{type(value).__name__} of shape {np.shape(value)}"
-    require(is_number(value), f"what {name} returns", "one number", got)
+    check_one_number(f"what {name} returns", metric(labels, predictions))
 
 
-def check_settings(model, epochs, learning_rate, verbose, update, distort) -> None:
+def check_settings(epochs, verbose, update, distort, step, callbacks) -> None:
     check_positive_integer("epochs", epochs)
-    if not callable(learning_rate):
-        check_positive_number("learning_rate", learning_rate)
     check_choice("verbose", verbose, (0, 1, "bar"))
     check_callable("update", update)
-    check_rule(update, model.weights)
+    check_callable("step", step)
     if distort is not None:
         check_callable("distort", distort)
+    check_iterable("callbacks", callbacks)
+    for callback in callbacks:
+        methods = ("on_train_begin", "on_batch_end", "on_epoch_end")
+        known = all(callable(getattr(callback, name, None)) for name in methods)
+        foreign = isinstance(callback, type | keras.callbacks.Callback)
+        expected, got = "objects of subclasses of mnist_lib.Callback", repr(callback)
+        require(known and not foreign, "callbacks", expected, got, TypeError)
 
 
 def check_rule(rule, weights) -> None:
-    made_for = getattr(rule, "weights", weights)
-    same = len(made_for) == len(weights) and all(map(operator.is_, made_for, weights))
+    same = len(rule.weights) == len(weights)
+    same = same and all(map(operator.is_, rule.weights, weights))
     got = "those of another model (make the rule anew, too)"
     require(same, "the rule's weights", "those it was made for", got)
 
 
 def check_rule_weights(weights) -> None:
     variables = isinstance(weights, list | tuple) and len(weights) > 0
-    expected, got = "a list of variables, such as model.weights", repr(weights)
     variables = variables and all(hasattr(weight, "assign") for weight in weights)
-    require(variables, "weights", expected, got, TypeError)
-
-
-def check_optimizer(optimizer, weights) -> None:
-    own = getattr(optimizer, "_trainable_variables", weights) or weights
-    same = len(own) == len(weights) and all(map(operator.is_, own, weights))
-    expected = "one that updates no other model's weights (make the optimizer anew)"
-    require(same, "update", expected, repr(optimizer))
-    planned = isinstance(optimizer.get_config().get("learning_rate"), dict)
-    expected = "an optimizer with a number for its rate (fit takes the schedule itself)"
-    require(not planned, "update", expected, "one with a schedule")
+    expected = "a list of variables, such as model.weights"
+    require(variables, "weights", expected, repr(weights), TypeError)
 
 
 def check_schedule(learning_rate, num_steps: int) -> None:
     """Try a schedule at every step before the first one is taken."""
-    rates = []
-    for step in range(num_steps if callable(learning_rate) else 0):
+    if not callable(learning_rate):
+        return check_positive_number("learning_rate", learning_rate)
+    for step in range(num_steps):
         name = f"learning_rate at step {step} of {num_steps}"
         try:
-            rates.append(learning_rate(step))
+            rate, again = learning_rate(step), learning_rate(step)
         except Exception as error:  # whatever a reader's function may raise
             told = f"{type(error).__name__}: {error}"
             raise ValueError(f"{name} must be a number, got {told}") from error
-        check_number(name, rates[-1])
-    if rates:
-        name, again = "learning_rate at step 0", learning_rate(0)
-        require(rates[0] == again, name, "the same in every call", (rates[0], again))
-
-
-def check_callbacks(callbacks) -> None:
-    got, methods = repr(callbacks), ("on_train_begin", "on_batch_end", "on_epoch_end")
-    require(isinstance(callbacks, list | tuple), "callbacks", "a list", got, TypeError)
-    for callback in callbacks:
-        foreign = isinstance(callback, type | keras.callbacks.Callback)
-        known = all(callable(getattr(callback, name, None)) for name in methods)
-        expected, got = "objects of subclasses of mnist_lib.Callback", repr(callback)
-        require(known and not foreign, "callbacks", expected, got, TypeError)
+        check_number(name, rate)
+        require(rate == again, name, "the same in every call", f"{rate} and {again}")
 
 
 def check_trainable(layers) -> None:
@@ -194,18 +172,20 @@ def check_trainable(layers) -> None:
         known = name in ("float32", "float64")
         require(known, "weights", "float32 or float64", name, TypeError)
     for layer in layers:
-        if isinstance(layer, keras.Layer) and not isinstance(layer, keras.Model):
-            told = "training" in inspect.signature(layer.call).parameters
-            told = told and layer.non_trainable_variables  # running means, random seeds
-            expected = "told by an attribute training whether they train"
-            require(not told, "layers", expected, f"{layer!r} of Keras")
+        alone = isinstance(layer, keras.Layer) and not isinstance(layer, keras.Model)
+        told = alone and "training" in inspect.signature(layer.call).parameters
+        # Running means, or the seeds of random numbers.
+        missed, got = told and layer.non_trainable_variables, f"{layer!r} of Keras"
+        expected = "told by an attribute training whether they train"
+        require(not missed, "layers", expected, got)
 
 
 def check_distorted(distorted, images) -> None:
-    expected, got = tuple(np.shape(images)), tuple(np.shape(distorted))
-    require(got == expected, "distorted images", f"of shape {expected}", got)
-    expected, got = images.dtype.name, np.asarray(distorted).dtype.name
-    require(got == expected, "distorted images", expected, got, TypeError)
+    expected, got = (
+        f"{np.asarray(array).dtype.name} of shape {np.shape(array)}"
+        for array in (images, distorted)
+    )
+    require(got == expected, "distorted images", expected, got)
 
 
 def check_finite_loss(loss, epoch: int, batch: int) -> None:
@@ -242,6 +222,5 @@ def check_order(strategy, settings: dict) -> None:
     """Make sure that all workers draw the same orders."""
     several = isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy)
     fixed = not settings.get("shuffle") or settings.get("seed") is not None
-    require(
-        fixed or not several, "seed", "given, to shuffle on all workers alike", None
-    )
+    expected = "given, to shuffle on all workers alike"
+    require(fixed or not several, "seed", expected, None)
