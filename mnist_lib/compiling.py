@@ -157,7 +157,10 @@ def fit_compiled(*arguments, jit_compile: bool = True, **settings) -> History:
     return fit(*arguments, run_epoch=CompiledEpoch(jit_compile), **settings)
 
 
-# What help() shows, and what binds arguments to names: those of fit, and its own.
-_known, _own = inspect.signature(fit), inspect.signature(fit_compiled)
-_parameters = [*_known.parameters.values(), _own.parameters["jit_compile"]]
-fit_compiled.__signature__ = _known.replace(parameters=_parameters)
+# For help(), and for who binds arguments to names: what fit takes, and jit_compile.
+fit_compiled.__signature__ = inspect.signature(fit).replace(
+    parameters=[
+        *inspect.signature(fit).parameters.values(),
+        inspect.signature(fit_compiled).parameters["jit_compile"],
+    ]
+)

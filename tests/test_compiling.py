@@ -1,3 +1,5 @@
+import inspect
+
 import keras
 import numpy as np
 import pytest
@@ -84,16 +86,6 @@ def test_an_epoch_of_mnist_gives_the_weights_of_fit(mnist, source_model):
         assert np.abs(weight - value).max() <= 1e-5
 
 
-def test_validation_is_measured_after_every_epoch(small_data):
-    settings = {"validation_data": small_data, "metric": accuracy}
-    _, expected = trained(fit, small_data, **settings)
-    _, history = trained(fit_compiled, small_data, **settings)
-    losses = pytest.approx(expected.validation_losses, abs=1e-5)
-    assert history.validation_losses == losses
-    assert history.validation_metrics == expected.validation_metrics
-    assert len(history.validation_metrics) == 3
-
-
 def test_it_prints_the_lines_of_fit(small_data, capsys):
     images, labels = (np.concatenate([part] * 3) for part in small_data)
     printed = []
@@ -110,15 +102,6 @@ def test_it_prints_the_lines_of_fit(small_data, capsys):
         printed.append(capsys.readouterr().out)
     assert printed[0] == printed[1]
     assert printed[0].count("loss at batch") == 4
-
-
-def test_it_can_be_silent_or_show_a_bar(small_data, capsys):
-    trained(fit_compiled, small_data)
-    assert capsys.readouterr().out == ""
-    trained(fit_compiled, small_data, batch_size=10, epochs=2, verbose="bar")
-    out = capsys.readouterr().out
-    assert out.count("Epoch ") == 2
-    assert out.count("5/5") == 2 and "loss: " in out
 
 
 def test_training_goes_on_where_the_weights_are(small_data):
@@ -202,6 +185,11 @@ def test_a_program_is_used_again_until_something_changes(small_data):
     assert not np.array_equal(before, layers[0].W)
 
 
+def test_its_signature_is_that_of_fit_and_jit_compile():
+    names = [*inspect.signature(fit).parameters, "jit_compile"]
+    assert [*inspect.signature(fit_compiled).parameters] == names
+
+
 def test_float64_weights_stay_float64(small_data):
     models = []
     for train in (fit, fit_compiled):
@@ -212,15 +200,6 @@ def test_float64_weights_stay_float64(small_data):
         models.append(model)
     assert {weight.dtype for weight in model.weights} == {tf.float64}
     assert difference(*models) <= 1e-12 < difference(model, make_model())
-
-
-def test_what_a_graph_could_not_tell_is_found_before(small_data):
-    layers = [NaiveDense(6, 3, tf.identity, keras.initializers.HeNormal(1))]
-    with pytest.raises(ValueError, match="is softmax the last activation"):
-        fit_compiled(NaiveSequential(layers), *small_data, 1, verbose=0)
-    rule = Adam(make_model().weights)  # of another model of the same shapes
-    with pytest.raises(ValueError, match="the rule's weights must be those it was"):
-        fit_compiled(make_model(), *small_data, 1, verbose=0, update=rule)
 
 
 @pytest.mark.parametrize(
@@ -238,48 +217,6 @@ def test_it_takes_numbers_schedules_and_distortions_of_any_kind(small_data, chan
     expected, _ = trained(fit, small_data, **settings)
     model, _ = trained(fit_compiled, small_data, **settings)
     assert difference(model, expected) <= 1e-5
-
-
-def test_it_stops_when_a_loss_is_not_finite(small_data):
-    model = NaiveSequential([NaiveDense(6, 3, tf.nn.softmax)])
-    model.weights[0].assign(model.weights[0] * np.inf)
-    words = "loss at epoch 0, batch 0 must be finite.*learning rate ten times smaller"
-    with pytest.raises(FloatingPointError, match=words):
-        fit_compiled(model, *small_data, 1, verbose=0)
-
-
-@pytest.mark.parametrize(
-    ("change", "error", "words"),
-    [
-        ({"epochs": 0}, ValueError, "epochs must be at least 1, got 0"),
-        ({"batch_size": 0}, ValueError, "batch_size must be at least 1, got 0"),
-        ({"batch_size": 1.5}, TypeError, "batch_size must be a positive integer"),
-        ({"learning_rate": 0}, ValueError, "learning_rate must be positive and finite"),
-        ({"learning_rate": lambda step: -1}, ValueError, "at step 0 of 1 must be at l"),
-        ({"seed": -1}, ValueError, "seed must be a non-negative integer"),
-        ({"verbose": 2}, ValueError, "verbose must be one of"),
-        ({"update": None}, TypeError, "update must be a function"),
-        ({"distort": 1}, TypeError, "distort must be a function"),
-        ({"distort": lambda x: x[:1]}, ValueError, "distorted images must be float32"),
-        ({"metric": accuracy}, ValueError, "validation_data must be given, since"),
-        ({"labels": np.full(50, 3)}, ValueError, "labels must be in 0 to 2"),
-        ({"images": np.zeros((50, 7), "f4")}, ValueError, r"of shape \(n, 6\)"),
-        ({"distort": Distortion}, TypeError, "distort must be a function, no"),
-        ({"images": np.full((50, 6), np.nan, "f4")}, ValueError, "must be finite"),
-    ],
-)
-def test_wrong_arguments_are_explained(small_data, change, error, words):
-    model, images_and_labels = (
-        make_model(),
-        dict(zip(("images", "labels"), small_data, strict=True)),
-    )
-    before = [weight.numpy() for weight in model.weights]
-    with pytest.raises(error, match=words):
-        fit_compiled(
-            model, **{**images_and_labels, "epochs": 1, "verbose": 0, **change}
-        )
-    for old, weight in zip(before, model.weights, strict=True):
-        assert np.array_equal(old, weight)
 
 
 @pytest.mark.slow

@@ -131,15 +131,13 @@ def test_it_can_be_silent_or_show_a_bar(small_model, small_data, capsys):
     assert last.startswith("validation loss: ") and ", accuracy: " in last
 
 
-def test_it_stops_when_the_loss_is_not_finite(small_data):
-    tf.random.set_seed(7)
-    model = NaiveSequential(
-        [NaiveDense(6, 5, tf.identity), NaiveDense(5, 3, tf.nn.softmax)]
-    )
+@pytest.mark.parametrize("train", [fit, fit_compiled])
+def test_it_stops_when_the_loss_is_not_finite(small_data, train):
+    model = NaiveSequential([NaiveDense(6, 3, tf.nn.softmax)])
     model.weights[0].assign(model.weights[0] * np.inf)
     words = "loss at epoch 0, batch 0 must be finite.*learning rate ten times smaller"
     with pytest.raises(FloatingPointError, match=words):
-        fit(model, *small_data, 1, verbose=0)
+        train(model, *small_data, 1, verbose=0)
 
 
 def test_a_learning_rate_is_a_number_or_a_function_of_the_step():
@@ -382,6 +380,8 @@ def wrong_validation(metric=None, labels=(0, 1, 2)):
     [
         ({"epochs": 0}, "epochs must be at least 1, got 0"),
         ({"batch_size": 0}, "batch_size must be at least 1, got 0"),
+        ({"batch_size": 1.5}, "batch_size must be a positive integer, got 1.5"),
+        ({"seed": -1}, "seed must be a non-negative integer, got -1"),
         ({"learning_rate": 0}, "learning_rate must be positive and finite"),
         ({"verbose": 2}, "verbose must be one of"),
         ({"update": Adam}, "update must be a function, no class"),
@@ -444,12 +444,6 @@ def test_what_is_wrong_is_explained_before_the_first_step(small_data, change, wo
         fit(**{"model": model, "epochs": 1, "verbose": 0, **arguments, **change})
     for old, weight in zip(before, model.weights, strict=True):
         assert np.array_equal(old, weight)
-
-
-def test_history_starts_empty_and_shares_nothing():
-    one, other = History(), History()
-    one.add_batch(1.0, 5)
-    assert other.batch_losses == other.batch_sizes == []
 
 
 def test_history_weighs_the_short_batch_by_its_size(small_model, small_data):
