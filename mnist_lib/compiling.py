@@ -1,7 +1,7 @@
 """From many small calls to one program: the same training, many times faster.
 
-Asking TensorFlow for one operation at a time costs more than most of them take.
-``tf.function`` writes those of an epoch down as a graph; XLA makes it machine code.
+To ask TensorFlow for one operation takes longer than most of the operations do.
+``tf.function`` records those of an epoch as a graph; XLA makes machine code of it.
 
 Source: TensorFlow's guides *Better performance with tf.function* and *XLA*.
 """
@@ -29,10 +29,10 @@ def split_batches(examples, batch_size: int) -> tuple[tf.Tensor, tf.Tensor]:
 
 
 def keep_programs(compile_epoch: Callable) -> Callable:
-    """Return a ``compile_epoch`` that gives one of its last 8 programs once more.
+    """Return a ``compile_epoch`` that keeps its last 8 programs.
 
-    It does so where nothing has changed that the program was made from, in Python or
-    in the shapes.
+    It returns one of them again if nothing that the program was made from has changed,
+    in Python or in the shapes.
     """
     programs = deque(maxlen=8)
 
@@ -152,7 +152,8 @@ def fit_compiled(*arguments, jit_compile: bool = True, **settings) -> History:
         ``History`` with every batch's loss and each epoch's figures.
 
     Raises:
-        What ``fit`` raises; for a loss that is not finite, at the end of its epoch.
+        ValueError, TypeError: As for ``fit``.
+        FloatingPointError: The loss is no longer finite, at the end of its epoch.
     """
     return fit(*arguments, run_epoch=CompiledEpoch(jit_compile), **settings)
 

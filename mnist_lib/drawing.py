@@ -1,6 +1,6 @@
 """From a trained network to a page that reads what you draw, in any browser.
 
-A browser has no TensorFlow, and 1.6 MB of weights are much for a phone. So each
+A browser has no TensorFlow, and 1.6 MB of weights are a lot for a phone. So each
 weight is rounded to a whole number of 8 bits, and each neuron keeps one scale. The
 file is made for a few lines of JavaScript: a safetensors file, that is
 
@@ -54,7 +54,7 @@ def quantize(matrix, bits: int = 8) -> tuple[np.ndarray, np.ndarray]:
         bits: Bits for a weight, 2 to 8.
 
     Returns:
-        ``(integers, scales)``: int8 of the matrix's shape, from -127 to 127, and
+        The integers, int8 of the matrix's shape, from -127 to 127, and the scales,
         float32 of shape (outputs,). No weight changes by more than half a scale.
 
     Raises:

@@ -70,7 +70,7 @@ def accuracy_interval(
     Args:
         labels: Integers of shape (n,).
         predictions: Probabilities of shape (n, classes).
-        confidence: How often such an interval holds the truth, in (0, 1).
+        confidence: How often such an interval contains the true accuracy, in (0, 1).
 
     Returns:
         Lower and upper end, each in [0, 1].
@@ -90,7 +90,7 @@ def accuracy_interval(
 
 
 def confusion_matrix(labels, predictions) -> np.ndarray:
-    """Count how often each class was taken for each other.
+    """Count how often each class was read as each class.
 
     Args:
         labels: Integers of shape (n,).

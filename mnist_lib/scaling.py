@@ -27,16 +27,15 @@ __all__ = ["distributed_step", "fit", "fit_compiled", "fit_distributed", "resuma
 
 
 def resumable(fit: Callable) -> Callable:
-    """Return a ``fit`` that saves the training in a folder, and goes on from there.
+    """Return a ``fit`` that saves its run in a folder and resumes it from there.
 
     Args:
         fit: Function that takes ``callbacks``, such as ``fit``.
 
     Returns:
-        The same function with one more argument, ``checkpoint_dir``: a folder to save
-        in, or None. A run that finds there what one with the same arguments has saved
-        goes on from it, and prints from where; what another training has saved is
-        refused. See ``TrainingCheckpoint``.
+        The same function with one more argument, ``checkpoint_dir``, a folder or None.
+        If the folder has a checkpoint of the same run, the run is resumed from it. The
+        checkpoint of a different run is refused. See ``TrainingCheckpoint``.
     """
 
     @functools.wraps(fit)

@@ -145,11 +145,11 @@ def rate_at(learning_rate, step: int) -> float:
 
 
 class Callback:
-    """What ``fit`` tells of a training while it goes on; a subclass does something.
+    """What ``fit`` calls during training. Its methods do nothing; a subclass does.
 
-    A callback may look at what it is given, and bring it to another state at the
-    beginning: ``fit`` goes on from where the history ends. This one stops a training
-    when three epochs have brought no lower validation loss::
+    When training begins, a callback may also change what it is given: ``fit`` continues
+    where the history ends. This one stops the training when the validation loss has not
+    fallen to a new minimum in three epochs::
 
         class EarlyStopping(Callback):
             def on_epoch_end(self, epoch, history):

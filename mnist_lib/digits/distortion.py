@@ -1,8 +1,8 @@
 """New digits from old ones: turned, stretched, shifted and bent, still legible.
 
-A distortion says for each pixel of the new picture from where in the old one its
-ink comes. That point lies between pixels, so its ink is a weighted sum of the four
-around it. Pictures that share a distortion look up the same four, all at once.
+A distortion says for each pixel of the new picture where in the old one its ink comes
+from. That point lies between pixels, so its ink is a weighted sum of the four around
+it. Pictures that share a distortion look up the same four, all at once.
 """
 
 import math
@@ -77,7 +77,7 @@ class Distortion:
         seed: Integer that fixes the distortions drawn, or None.
 
     Raises:
-        ValueError, TypeError: A number is outside of its range, or is none.
+        ValueError, TypeError: An argument is outside its range, or not a number.
     """
 
     def __init__(
@@ -114,7 +114,7 @@ class Distortion:
             Tensor of the same shape, float32.
 
         Raises:
-            ValueError: The vectors are no square pictures.
+            ValueError: The vectors are not square pictures.
             TypeError: They are not float32.
         """
         checks.check_square_vectors(images)
@@ -127,10 +127,10 @@ class Distortion:
         return tf.reshape(warped, (-1, pixels))[:count]
 
     def draw(self, count: int, side: int) -> np.ndarray:
-        """Draw from where each pixel's ink comes, for ``count`` distortions.
+        """Draw where each pixel's ink comes from, for ``count`` distortions.
 
         Returns:
-            float32 array of shape (2, count, side * side): rows, then columns.
+            float32 array of shape (2, count, side * side), rows before columns.
         """
 
         def draw_up_to(limit):

@@ -51,8 +51,8 @@ def make_stand_in(
         seed: Integer, at least 0. The same seed and sizes give the same digits.
 
     Returns:
-        ``(train_images, train_labels), (test_images, test_labels)``, all ``uint8``:
-        images (n, 28, 28) from 0 (paper) to 255 (ink), labels (n,) from 0 to 9 in
+        ``(train_images, train_labels), (test_images, test_labels)``, all ``uint8``,
+        with images (n, 28, 28) from 0 (paper) to 255 (ink), labels (n,) from 0 to 9 in
         random order, each digit with the share that it has in MNIST.
 
     Raises:

@@ -123,7 +123,7 @@ def reword(error):
 
 
 def show_error(action: Callable) -> None:
-    """Do what is expected to fail, and print the error as Python words it.
+    """Call a function that is expected to fail, and print its error.
 
     Args:
         action: Function without arguments.

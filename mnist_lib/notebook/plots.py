@@ -141,7 +141,7 @@ def plot_confusion(counts) -> Figure:
 
 
 def plot_confidence(labels, predictions, bins: int = 20) -> Figure:
-    """Plot how often the network was how sure, when correct and when wrong.
+    """Plot how often each confidence occurs, for correct and for wrong guesses.
 
     Args:
         labels: Integers of shape (n,).

@@ -1,4 +1,4 @@
-"""From a run that must not stop to one that may: everything written down in time.
+"""From a run that must not stop to one that may be killed: all of it saved in time.
 
 A training is more than its weights. To go on as if nothing had happened, it also
 needs the slot variables of the update rule, its position in the data, the order of the
@@ -34,24 +34,23 @@ CHANGING = {"name", "training"}  # attributes that differ between runs of a prog
 
 
 class TrainingCheckpoint(Callback, tf.train.experimental.PythonState):
-    """Saves a training as it goes on, and takes it up where it was saved last.
+    """Saves a training run regularly, and resumes it from the newest checkpoint.
 
     A callback of ``fit``. It saves after every epoch, and within an epoch after every
-    100th batch, and keeps the two newest checkpoints. At the beginning, it brings all
-    parts of the training to the state of the newest one that is whole, and prints from
-    where it goes on, also with ``verbose=0``.
+    100th batch, and keeps the two newest checkpoints. When training begins, it restores
+    all parts of the run from the newest checkpoint that is whole, and prints where the
+    run continues, even with ``verbose=0``.
 
-    The checkpoint of another training is refused. It is the same training if it has the
-    same data in the same order, layers, activations, loss function, update rule and
-    distortion, with the same numbers and seeds (TensorFlow's is one), and the same
-    learning rate or schedule. A function counts by its name,
-    its code, and the numbers that it uses. More epochs are
-    no other training, nor are other weights at the start: without a seed, they are
-    others in each run.
+    The checkpoint of a different run is refused. A run is the same if it has the same
+    data in the same order, layers, activations, loss function, update rule and
+    distortion, with the same numbers and seeds (including TensorFlow's), and the same
+    learning rate or schedule. Functions are compared by their names, their code, and
+    the numbers that they use. The number of epochs and the weights at the start may
+    differ.
 
     The slot variables of the rule must be attributes of it, each a ``tf.Variable`` or a
-    list of them. What a distortion draws must come from its attribute ``random``, a
-    ``numpy.random.Generator``.
+    list of them. A distortion must draw its random numbers from its attribute
+    ``random``, a ``numpy.random.Generator``.
 
     Args:
         folder: Where the checkpoints are.
@@ -59,8 +58,8 @@ class TrainingCheckpoint(Callback, tf.train.experimental.PythonState):
             ``loss`` are used. ``fit(…, checkpoint_dir=folder)`` gives its own.
 
     Raises:
-        TypeError, ValueError: ``folder`` is not a path, or one of a pattern.
-        ValueError: All checkpoints are damaged, or they are of another training.
+        TypeError, ValueError: ``folder`` is not a path, or is a pattern with ``*``.
+        ValueError: All checkpoints are damaged, or they are of a different run.
         OSError: The folder cannot be written to.
         tf.errors.OpError: There is no room. What was saved before is still there.
 

@@ -89,7 +89,7 @@ def to_keras(model) -> keras.Sequential:
         A Keras model with the same outputs, up to rounding.
 
     Raises:
-        ValueError: A layer or an activation is one that Keras has not.
+        ValueError: Keras does not have one of the layers or activations.
     """
     checks.check_dense_layers(model)
     first = model.layers[0]

@@ -1,7 +1,7 @@
 """From one process to several: find each other, agree on the work.
 
-Workers that differ in their data, settings or code would each compute something, and
-none of it would be right. So they compare digests before the first step.
+If workers differ in their data, settings or code, the sum of their gradients is
+meaningless. So they compare digests before the first step.
 """
 
 import hashlib

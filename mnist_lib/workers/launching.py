@@ -38,7 +38,7 @@ def start_workers(
         The lines that each worker printed in the last run.
 
     Raises:
-        RuntimeError: A worker failed; the message is the last line of its complaint.
+        RuntimeError: A worker failed; the message is the last line of its errors.
     """
     is_list = isinstance(program, list | tuple)
     checks.require(is_list, "program", "a list", repr(program), TypeError)
