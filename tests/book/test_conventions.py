@@ -40,6 +40,7 @@ METADATA = {
 }
 HTML = {"details", "summary", "br", "sub", "sup", "img"}
 STEPS = ["exercise", "check", "solution"]  # the tags of an exercise's cells
+FOLDED = {"hide-input", "hide-cell", "remove-cell"}  # code that few unfold
 DRAWING = {"subplots", "figure", "plot", "imshow", "hist", "bar"}
 DRAWING_MODULES = ["notebook.figures", "notebook.plots"]
 DEFINITION = ast.FunctionDef | ast.ClassDef
@@ -408,17 +409,27 @@ def problems_of_skeleton(chapter):
     yield chapter, ends, f"{'says' if following else 'does not say'} {LAST!r}"
 
 
+def count_lines(source):
+    """Count lines that are not blank; a signature, however long, is one."""
+    functions = [
+        n for n in ast.walk(ast.parse(source)) if isinstance(n, ast.FunctionDef)
+    ]
+    more = sum(n.body[0].lineno - n.lineno - 1 for n in functions if n.args.args)
+    return len(re.findall(r"(?m)^.*\S", source)) - max(more, 0)
+
+
 @listed
 def problems_of_rhythm(chapter):
-    lengths = [len(re.findall(r"(?m)^.*\S", cell.source)) for cell in chapter.code]
+    lengths = [count_lines(cell.source) for cell in chapter.code]
     for cell, length in zip(chapter.code, lengths, strict=True):
         yield cell, length <= 20, f"{length} lines, over 20"
         widest = max(map(len, cell.source.split("\n")))
         yield cell, widest <= 88, f"a line of {widest} characters, over 88"
         yield cell, parsed(cell.source), "not plain Python"
-    cells, median = len(chapter.cells), statistics.median(lengths)
+    seen = [count_lines(cell.source) for cell in chapter.code if not FOLDED & cell.tags]
+    cells, median = len(chapter.cells), statistics.median(seen)
     yield chapter, 20 <= cells <= 60, f"{cells} cells, not 20 to 60"
-    yield chapter, median <= 6, f"{median} lines in a code cell (median), over 6"
+    yield chapter, median <= 6, f"{median} lines in a visible cell (median), over 6"
     words = sum(len(cell.source.split()) for cell in chapter.prose) // len(lengths)
     yield chapter, 40 <= words <= 160, f"{words} words to a code cell, not 40 to 160"
 
