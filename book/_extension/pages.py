@@ -1,10 +1,9 @@
 """What the pages have beyond Jupyter Book's settings.
 
-Named in _config.yml: a map, the field to draw in, folded cells that can be named, and
-what makes pages light, and known to search engines.
+Named in _config.yml: a map, folded cells that can be named, and what makes pages
+light, and known to search engines.
 """
 
-import base64
 import re
 from functools import partial
 from html import escape
@@ -14,7 +13,7 @@ from xml.etree import ElementTree
 
 from docutils import nodes
 from myst_nb.sphinx_ import HideCodeCellNode
-from results import digest, versions
+from results import versions
 from sphinx.util import logging
 from sphinx.util.images import get_image_size
 
@@ -22,11 +21,6 @@ logger = logging.getLogger(__name__)
 
 START = "pixels"  # what the course begins with, and so the name of its first page
 CHAPTER = re.compile(r".*/\d+_(\w+)")
-WEIGHTS = "book/_static/draw/weights.safetensors"
-# The link to the field to draw in that a cell of chapter 10 shows.
-DRAWING = re.compile(
-    r'<div class="output text_html">\s*<p id="draw">.*?</p>\s*</div>', re.DOTALL
-)
 # What describe_digits says, in few words.
 DIGITS = {
     "are the digits of MNIST": "MNIST",
@@ -98,7 +92,7 @@ def fill_templates(app, pagename, templatename, context, doctree):
 
 
 def complete_page(app, pagename, templatename, context, doctree):
-    """Add to a page's content the field to draw in, and the sizes of its pictures."""
+    """Add to a page's content the sizes of its pictures."""
     sizes = {
         name: get_image_size(Path(app.srcdir, file))
         for file, name in app.builder.images.items()
@@ -110,11 +104,6 @@ def complete_page(app, pagename, templatename, context, doctree):
         return f'<img loading="lazy" decoding="async" {sized}'
 
     body = IMAGE.sub(say_size, context.get("body") or "")
-    if DRAWING.search(body):
-        parts = sorted(Path(app.srcdir, WEIGHTS).parent.iterdir())
-        version = digest([part.read_bytes() for part in parts])
-        page = app.builder.templates.render("draw.html", context | {"drawn": version})
-        body = DRAWING.sub(lambda link: page, body)
     # Sphinx writes long signatures as lists of definitions, but without terms.
     context["body"] = re.sub(r"<dl>(?=\s*<dd>)", '<dl role="none">', body)
 
@@ -149,19 +138,11 @@ def write_sitemap(app):
     ElementTree.ElementTree(listing).write(target, "utf-8", xml_declaration=True)
 
 
-def write_weights(app):
-    """Write the weights as a script: from the disk, a page may load nothing else."""
-    text = base64.b64encode(Path(app.srcdir, WEIGHTS).read_bytes()).decode()
-    target = Path(app.outdir, "_static/draw/weights.js")
-    target.write_text(f'var WEIGHTS = "{text}";\n', "utf-8")
-
-
 def finish(app, error):
     """Write what is made from all pages; say if the chapters did not run on MNIST."""
     if error or app.builder.name != "html":
         return
     write_sitemap(app)
-    write_weights(app)
     trim_styles(Path(app.outdir))
     if list_digits(app.env) not in ([], ["MNIST"]):
         logger.info("Made with stand-in digits. For MNIST, try: make clean book")

@@ -114,17 +114,13 @@ function showExample() {
 
 // Showing
 
-const percent = (probability) => `${Math.round(100 * probability)}%`;
-// How much of red, green and blue is taken from white.
-const redOrBlue = (w) => (w > 0 ? [77, 231, 212] : [222, 153, 83]).map((c) => 255 - Math.abs(w) * c);
-
 function show() {
   frame = cancelAnimationFrame(frame); // none is due any more
   const picture = drawing.picture ?? makePicture(drawing.strokes);
   const { digit, sureness, probabilities, fires } = read(picture);
   drawing.digit = digit;
   part("answer").textContent = words({ digit, sureness });
-  paint(part("seen"), picture, (ink) => Array(3).fill(255 - 255 * ink));
+  paint(part("seen"), picture, inkOnPaper);
   showDrawing();
   [...part("bars").children].forEach((row, i) => {
     row.style.setProperty("--probability", probabilities[i]);
@@ -133,12 +129,6 @@ function show() {
   });
   showNeurons(fires);
   showScore();
-}
-
-function paint(canvas, numbers, color) {
-  const image = new ImageData(SIDE, SIDE);
-  numbers.forEach((number, i) => image.data.set([...color(number), 255], 4 * i));
-  canvas.getContext("2d").putImageData(image, 0, 0);
 }
 
 function showDrawing() {
@@ -186,20 +176,12 @@ function showScore() {
 // Loading
 
 const tell = (sentence) => (part("trouble").textContent = sentence);
-const bytesOf = (text) => Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
 
 // Real digits that the book's network gets wrong; chapter 10 puts them into the page.
 const examples = JSON.parse(part("digits")?.textContent ?? "[]").map(({ label, pixels }) => (
   { strokes: [], label, picture: Float32Array.from(bytesOf(pixels), (byte) => byte / 255) }));
 
-// As a script, since a page that was opened from the disk may load nothing else.
-async function loadWeights() {
-  const script = document.createElement("script");
-  document.head.append(Object.assign(script, { src: new URL("weights.js", FOLDER) }));
-  await new Promise((resolve) => (script.onload = script.onerror = resolve));
-  if (!window.WEIGHTS) throw Error("weights.js is missing or damaged");
-  return bytesOf(WEIGHTS).buffer;
-}
+const loadWeights = () => loadBytes(new URL("weights.js", FOLDER), "WEIGHTS");
 
 async function use(name, content) {
   chosen = content;

@@ -25,7 +25,9 @@ function multiply(inputs, W) {
   return sums;
 }
 
-const add = (a, b) => a.map((number, j) => number + b[j]);
+function add(a, b) {
+  return a.map((number, j) => number + b[j]);
+}
 
 const ACTIVATIONS = {
   relu: (sums) => sums.map((z) => Math.max(z, 0)),
