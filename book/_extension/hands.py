@@ -5,16 +5,24 @@ the field itself.
 """
 
 import base64
+import io
 import re
+from functools import partial
 from pathlib import Path
 
-from results import digest
+import numpy as np
+from PIL import Image
+from results import digest, surroundings
 
 # The links, by the templates of what takes their places.
 FIELDS = {
     "draw.html": r'<div class="output text_html">\s*<p id="draw">.*?</p>\s*</div>',
+    "train.html": r'<p><a [^>]*href="[^"]*#train-it-here".*?</p>',
 }
 WEIGHTS = "draw/weights.safetensors"
+# Training digits, from the first and from the last, how many of them are in a row of
+# their picture, and its grays.
+TRAINED, HELD_BACK, COLUMNS, GRAYS = 10_000, 2_000, 100, 16
 
 
 def embed_fields(app, pagename, templatename, context, doctree):
@@ -23,6 +31,8 @@ def embed_fields(app, pagename, templatename, context, doctree):
         if re.search(link, context.get("body") or "", re.DOTALL):
             files = sorted(Path(app.srcdir, "book/_static").rglob("*.*"))
             context["version"] = digest([file.read_bytes() for file in files])
+            context["digits_name"] = app.env.metadata[pagename].get("digits")
+            context["digits_file"] = partial(write_digits, app, pagename)
             field = app.builder.templates.render(template, context)
             parts = re.split(link, context["body"], flags=re.DOTALL)
             context["body"] = field.join(parts)
@@ -39,6 +49,35 @@ def write_weights(app, error):
     if not error and app.builder.name == "html":
         path = Path(app.outdir, "_static", WEIGHTS)
         write_script(path.with_suffix(".js"), "WEIGHTS", path.read_bytes())
+
+
+def draw_digits(images, labels):
+    """Return digits as one picture: rows of them, each above a row of their labels."""
+    rows = images.reshape(-1, COLUMNS, 28, 28).transpose(0, 2, 1, 3)
+    pixels = np.rint(rows / 255 * (GRAYS - 1)).reshape(-1, 28, COLUMNS * 28)
+    below = labels.reshape(-1, 1, COLUMNS).repeat(28, axis=2)
+    levels = np.concatenate([pixels, below], axis=1).astype("uint8")
+    picture = Image.fromarray(levels.reshape(-1, COLUMNS * 28))
+    picture.putpalette([gray * 17 for gray in range(GRAYS) for _ in "RGB"])
+    return picture
+
+
+def write_digits(app, page):
+    """Write digits to train on, of those that a page ran on, and return the file."""
+    name = digest(surroundings(), app.env.metadata[page].get("digits"))
+    path = Path(app.outdir, "_static/train", f"digits-{name}.js")
+    if not path.is_file():
+        from mnist_lib import load_mnist  # takes seconds
+
+        images, labels = load_mnist()[0]
+        chosen = np.r_[:TRAINED, -HELD_BACK:0]
+        content = io.BytesIO()
+        draw_digits(images[chosen], labels[chosen]).save(content, "PNG", optimize=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        for old in path.parent.glob("digits-*.js"):
+            old.unlink()
+        write_script(path, "DIGITS", content.getvalue())
+    return path
 
 
 def setup(app):

@@ -13,10 +13,11 @@ const bookColor = (name) =>
 const redOrBlue = (w) => (w > 0 ? [77, 231, 212] : [222, 153, 83]).map((c) => 255 - Math.abs(w) * c);
 const inkOnPaper = (ink) => Array(3).fill(255 - 255 * ink);
 
-// Shows numbers, one in each pixel of the canvas, row by row.
+// Shows numbers, one in each pixel of the canvas, row by row; 0 is white.
 function paint(canvas, numbers, color) {
   const image = new ImageData(canvas.width, canvas.height);
-  numbers.forEach((number, i) => image.data.set([...color(number), 255], 4 * i));
+  image.data.fill(255);
+  numbers.forEach((number, i) => number && image.data.set(color(number), 4 * i));
   canvas.getContext("2d").putImageData(image, 0, 0);
 }
 
