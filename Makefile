@@ -130,6 +130,8 @@ for chapter in book/*.ipynb; do \
 $(1) -m pytest --nbmake $(2) tests $$chapters
 endef
 
+IN_BROWSER := pages drawing_page training_page
+
 # By Debian's name for it; Google Chrome, where there is one, will do.
 BROWSER := $(BIN)/python -c 'from sys import path; path.append("book/_extension"); \
   import editions; editions.find_browser()' 2>/dev/null
@@ -139,10 +141,10 @@ test-browser: .venv/installed  ## every page of the built book in a browser (6 m
 	  $$([[ $$(id -u) = 0 ]] || echo sudo) sh -c \
 	    'apt-get update -qq && apt-get install -y -qq chromium' >/dev/null; } \
 	  || { echo "Install Chromium or Google Chrome, then try again."; exit 1; }
-	@$(BIN)/python -m pytest -m "" tests/book/test_pages.py tests/book/test_drawing_page.py
+	@$(BIN)/python -m pytest -m "" $(patsubst %,tests/book/test_%.py,$(IN_BROWSER))
 
 # For the versions that are pinned only, since they look at the built book.
-PINNED := --ignore tests/book/test_pages.py --ignore tests/book/test_drawing_page.py \
+PINNED := $(patsubst %,--ignore tests/book/test_%.py,$(IN_BROWSER)) \
   --ignore tests/book/test_editions.py
 
 check-lowest: .venv-lowest/installed  ## unit tests on the oldest versions (1 minute)
