@@ -32,6 +32,7 @@ from mnist_lib.gradient_tape import (
 from mnist_lib.improving import Adam, Momentum, glorot_start, he_start, one_cycle
 from mnist_lib.notebook.answers import check_answer, show_error
 from mnist_lib.notebook.figures import plot_bars, plot_curves, plot_timeline
+from mnist_lib.notebook.moving import pass_to_figure
 from mnist_lib.notebook.plots import (
     plot_confidence,
     plot_confusion,
