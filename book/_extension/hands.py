@@ -1,7 +1,7 @@
 """What pages have to be used by hand, and the data that it loads.
 
 Named in _config.yml. Where the chapters have a link to a field, the book's pages have
-the field itself.
+the field itself; and the figures to which the chapters pass numbers can move.
 """
 
 import base64
@@ -19,23 +19,40 @@ FIELDS = {
     "draw.html": r'<div class="output text_html">\s*<p id="draw">.*?</p>\s*</div>',
     "train.html": r'<p><a [^>]*href="[^"]*#train-it-here".*?</p>',
 }
+NUMBERS = re.compile(r'<script type="application/json" id="([a-z-]+)-numbers">')
 WEIGHTS = "draw/weights.safetensors"
 # Training digits, from the first and from the last, how many of them are in a row of
 # their picture, and its grays.
 TRAINED, HELD_BACK, COLUMNS, GRAYS = 10_000, 2_000, 100, 16
 
 
+def version(app):
+    """Return a name for the files as they are, so that no browser keeps older ones."""
+    files = sorted(Path(app.srcdir, "book/_static").rglob("*.*"))
+    return digest([file.read_bytes() for file in files])
+
+
 def embed_fields(app, pagename, templatename, context, doctree):
     """Put the fields where the chapters have links to them."""
     for template, link in FIELDS.items():
         if re.search(link, context.get("body") or "", re.DOTALL):
-            files = sorted(Path(app.srcdir, "book/_static").rglob("*.*"))
-            context["version"] = digest([file.read_bytes() for file in files])
+            context["version"] = version(app)
             context["digits_name"] = app.env.metadata[pagename].get("digits")
             context["digits_file"] = partial(write_digits, app, pagename)
             field = app.builder.templates.render(template, context)
             parts = re.split(link, context["body"], flags=re.DOTALL)
             context["body"] = field.join(parts)
+
+
+def set_in_motion(app, pagename, templatename, context, doctree):
+    """Put what moves into a figure, below its picture."""
+    for figure in NUMBERS.findall(context.get("body") or ""):
+        context |= {"figure": figure, "version": version(app)}
+        moving = app.builder.templates.render("moving.html", context)
+        body = context["body"]
+        start = re.search(f'<figure [^>]*id="{figure}"', body).end()
+        place = body.index("<figcaption>", start)
+        context["body"] = body[:place] + moving + body[place:]
 
 
 def write_script(path, name, content):
@@ -83,5 +100,6 @@ def write_digits(app, page):
 def setup(app):
     """Tell Sphinx when to call the functions above."""
     app.connect("html-page-context", embed_fields)
+    app.connect("html-page-context", set_in_motion)
     app.connect("build-finished", write_weights)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -106,3 +106,19 @@ async function loadBytes(address, name) {
   if (!window[name]) throw Error(`${file} is missing or damaged`);
   return bytesOf(window[name]).buffer;
 }
+
+// Shows what moves in a figure, in place of its picture, which stays for paper. Returns
+// what the chapter has passed to it.
+function setInMotion(name) {
+  const passed = JSON.parse(document.getElementById(`${name}-numbers`).textContent);
+  const picture = document.querySelector(`#${name} > img`);
+  picture.classList.add("d-none", "d-print-block");
+  document.getElementById("moving").hidden = false;
+  return passed;
+}
+
+// Bytes as pictures of 28 × 28 numbers, where a byte of `one` is 1.
+function picturesOf(bytes, one) {
+  const numbers = Float32Array.from(bytes, (byte) => byte / one);
+  return Array.from({ length: numbers.length / 784 }, (_, i) => numbers.slice(784 * i, 784 * (i + 1)));
+}
