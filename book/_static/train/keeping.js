@@ -52,7 +52,4 @@ async function keep(file) {
 
 const kept = () => bytesOf(localStorage.getItem(KEPT).split(",")[1]).buffer;
 
-try {
-  const button = document.getElementById("draw-kept");
-  if (button) button.hidden = !localStorage.getItem(KEPT);
-} catch { /* this browser keeps nothing */ }
+if (document.getElementById("draw-kept")) document.getElementById("draw-kept").hidden = false;
