@@ -107,7 +107,7 @@ def test_wrong_data_are_explained(function, labels, predictions, words):
 
 @pytest.mark.parametrize("confidence", [0, 1, np.nan])
 def test_wrong_confidence_is_explained(example, confidence):
-    with pytest.raises(ValueError, match="confidence must be between 0 and 1"):
+    with pytest.raises(ValueError, match="confidence must be positive and below 1"):
         accuracy_interval(*example, confidence=confidence)
 
 
