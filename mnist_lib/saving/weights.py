@@ -65,7 +65,8 @@ def load_weights(model, path: str | os.PathLike) -> None:
 def arrays_of(model) -> dict[str, np.ndarray]:
     """Return a model's variables as arrays, each by its name in a file."""
     checks.check_model(model)
-    return {f"weight_{i}": part.numpy() for i, part in enumerate(variables_of(model))}
+    variables = enumerate(variables_of(model))
+    return {f"weight_{i}": np.asarray(variable) for i, variable in variables}
 
 
 def kinds(arrays: dict) -> str:
