@@ -467,7 +467,7 @@ def test_first_load_is_light(browser, site, page):
         tab.goto(f"{site}/{page}.html", wait_until="networkidle")
         asked = [each for each in responses if each.url.startswith("http")]
         bodies = [each.body() for each in asked]
-    assert len(asked) <= 28
+    assert len(asked) <= 26
     assert sum(map(len, bodies)) <= 600_000
     assert sum(min(len(x), len(gzip.compress(x))) for x in bodies) <= 300_000
     assert tab.complaints == []  # such as another host
