@@ -1,4 +1,4 @@
-"""From many small calls to one program: the same training, many times faster.
+"""From many small calls to one program: the same training, in less time.
 
 To ask TensorFlow for one operation takes longer than most of the operations do.
 ``tf.function`` records those of an epoch as a graph; XLA makes machine code of it.
@@ -10,13 +10,14 @@ import functools
 import inspect
 import math
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import tensorflow as tf
 
 from mnist_lib import checks
 from mnist_lib.checks.tracing import first_change, unchanged
-from mnist_lib.training import History, fit, one_training_step, update_weights
+from mnist_lib.gradient_tape import average_loss
+from mnist_lib.training import Callback, History, fit, one_training_step, update_weights
 
 __all__ = ["fit_compiled"]
 
@@ -131,22 +132,50 @@ class CompiledEpoch:
         yield from self.program(images, labels, rates).numpy()
 
 
-def fit_compiled(*arguments, jit_compile: bool = True, **settings) -> History:
+def fit_compiled(
+    model,
+    images,
+    labels,
+    epochs: int,
+    batch_size: int = 128,
+    learning_rate: float | Callable = 1e-3,
+    shuffle: bool = False,
+    seed: int | None = None,
+    validation_data: tuple | None = None,
+    metric: Callable | dict | None = None,
+    verbose: int | str = 1,
+    update: Callable = update_weights,
+    distort: Callable | None = None,
+    jit_compile: bool = True,
+    callbacks: Sequence[Callback] = (),
+    loss: Callable = average_loss,
+) -> History:
     """Train the model as ``fit`` does, each epoch as one compiled program.
 
     It gives the weights of ``fit``, up to rounding, and prints its lines by epoch.
 
     Python runs an update rule, a layer or a loss only when the program is made. So what
     they remember must be in ``tf.Variable``, and a ``print`` in them prints once;
-    ``tf.print`` prints in every step, with ``jit_compile=False``. Callbacks are told of
-    the batches when an epoch is over.
+    ``tf.print`` prints in every step, with ``jit_compile=False``.
 
     Args:
-        *arguments: Those of ``fit``, in its order: model, images, labels, epochs,
-            batch_size and so on.
+        model: As for ``fit``.
+        images: As for ``fit``.
+        labels: As for ``fit``.
+        epochs: As for ``fit``.
+        batch_size: As for ``fit``.
+        learning_rate: As for ``fit``.
+        shuffle: As for ``fit``.
+        seed: As for ``fit``.
+        validation_data: As for ``fit``.
+        metric: As for ``fit``.
+        verbose: As for ``fit``.
+        update: As for ``fit``.
+        distort: As for ``fit``.
         jit_compile: Let XLA turn the graph into machine code. It is compiled once for a
             model: further calls with the same settings use the program again.
-        **settings: Those of ``fit`` by name, but ``run_epoch``.
+        callbacks: As for ``fit``, but told of batches when an epoch is over.
+        loss: As for ``fit``.
 
     Returns:
         ``History`` with every batch's loss and each epoch's figures.
@@ -155,13 +184,8 @@ def fit_compiled(*arguments, jit_compile: bool = True, **settings) -> History:
         ValueError, TypeError: As for ``fit``.
         FloatingPointError: The loss is no longer finite, at the end of its epoch.
     """
-    return fit(*arguments, run_epoch=CompiledEpoch(jit_compile), **settings)
-
-
-# For help(), and for who binds arguments to names: what fit takes, and jit_compile.
-fit_compiled.__signature__ = inspect.signature(fit).replace(
-    parameters=[
-        *inspect.signature(fit).parameters.values(),
-        inspect.signature(fit_compiled).parameters["jit_compile"],
-    ]
-)
+    settings = batch_size, learning_rate, shuffle, seed
+    measured = validation_data, metric, verbose
+    epoch = {"run_epoch": CompiledEpoch(jit_compile), "callbacks": callbacks}
+    epoch |= {"update": update, "distort": distort, "loss": loss}
+    return fit(model, images, labels, epochs, *settings, *measured, **epoch)

@@ -108,7 +108,7 @@ class NaiveSequential:
             and has a list ``weights``, which may be empty.
 
     Raises:
-        TypeError: ``layers`` is no list.
+        TypeError: ``layers`` is not a list.
         ValueError: There is no layer, something is no layer, or the sizes of two
             neighbors do not fit.
 

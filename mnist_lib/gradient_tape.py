@@ -89,7 +89,7 @@ def in_float64(model) -> Callable:
     Returns:
         A model of the same kind that shares nothing with the first.
     """
-    copies = {}
+    copies = {}  # deepcopy notes here what it has copied, and takes what it finds
     copy.deepcopy(model, copies)
     twins = {}
     for key, part in copies.items():

@@ -121,7 +121,7 @@ class Adam:
 
 
 def one_cycle(peak: float, num_steps: int, warm_up: float = 0.2) -> Callable:
-    """Plan a learning rate that rises to its peak in a line and falls in a cosine.
+    """Plan a learning rate that rises linearly to its peak and falls as a cosine.
 
     Args:
         peak: The largest rate, a positive number.
@@ -150,7 +150,7 @@ def one_cycle(peak: float, num_steps: int, warm_up: float = 0.2) -> Callable:
 
 
 class KerasRule:
-    """Update rule that hands the gradients to an optimizer of Keras.
+    """Update rule that hands the gradients to a Keras optimizer.
 
     Args:
         optimizer: The optimizer, not used for other weights before. Its learning rate

@@ -135,7 +135,7 @@ def fit_distributed(
         batch_size: Examples per step, on all replicas together.
         strategy: Any of ``tf.distribute``; that of several workers: ``join_cluster``.
         rule: Function from the model's weights to an update rule, such as ``Adam``, or
-            to an optimizer of Keras. What it remembers must be in ``tf.Variable``.
+            to a Keras optimizer. What it remembers must be in ``tf.Variable``.
         **settings: What else ``fit`` takes, such as ``learning_rate``. All workers
             read ``checkpoint_dir``, and one writes it.
 

@@ -70,7 +70,7 @@ def load_mnist(path: str | os.PathLike | None = None) -> tuple[tuple, tuple]:
             copy = files.download_mnist()
             return files.read_mnist(copy, "Delete the file to download it anew")
         except OSError as error:
-            problem = f"MNIST could not be had ({error})"
+            problem = f"MNIST could not be downloaded ({error})"
         if source == "mnist":
             raise ConnectionError(f"{problem}, and MNIST_SOURCE forbids stand-ins")
     warnings.warn(f"stand-in digits: {problem}", StandInWarning, stacklevel=2)

@@ -186,8 +186,8 @@ def test_a_program_is_used_again_until_something_changes(small_data):
 
 
 def test_its_signature_is_that_of_fit_and_jit_compile():
-    names = [*inspect.signature(fit).parameters, "jit_compile"]
-    assert [*inspect.signature(fit_compiled).parameters] == names
+    names = {*inspect.signature(fit).parameters} - {"step", "run_epoch"}
+    assert {*inspect.signature(fit_compiled).parameters} == names | {"jit_compile"}
 
 
 def test_float64_weights_stay_float64(small_data):

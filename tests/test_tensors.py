@@ -169,7 +169,7 @@ def test_digits_are_described_as_what_they_are():
     ("settings", "words"),
     [
         ({"MNIST_SOURCE": "stand-in", "MNIST_NPZ": "nowhere.npz"}, "asks for them"),
-        ({}, "MNIST could not be had .*refused"),
+        ({}, "MNIST could not be downloaded .*refused"),
     ],
 )
 def test_stand_ins_come_with_a_warning_and_may_be_written_to(

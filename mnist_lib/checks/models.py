@@ -27,7 +27,7 @@ TRIED = 128  # examples, before the training
 NO_GRADIENT = (
     "The loss does not depend on it through TensorFlow. Is it used at all? Does NumPy "
     "compute something on the way from it to the loss? Is it a running mean, which "
-    "belongs into the layer's list state?"
+    "belongs in the layer's list state?"
 )
 
 
@@ -190,7 +190,7 @@ def check_distorted(distorted, images) -> None:
 
 def check_finite_loss(loss, epoch: int, batch: int) -> None:
     name = f"the loss at epoch {epoch}, batch {batch}"
-    got = f"{loss}. Make the model anew and try a learning rate ten times smaller"
+    got = f"{loss}. Create a new model and try a learning rate ten times smaller"
     require(math.isfinite(loss), name, "finite", got, FloatingPointError)
 
 

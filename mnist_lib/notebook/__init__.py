@@ -1,4 +1,4 @@
-"""What only the chapters need: figures in the book's style, and checks of answers.
+"""What someone at a notebook needs: figures, checks of answers, a watch over training.
 
-Nothing that trains or reads digits depends on it.
+No digits are read here, and no steps are taken.
 """

@@ -1,6 +1,6 @@
 """What the library's ``fit`` does for someone who tries things out at a notebook.
 
-It takes an optimizer of Keras for a rule, returns the history when it is interrupted,
+It takes a Keras optimizer for a rule, returns the history when it is interrupted,
 says when a training is stuck, and puts its own words before those of TensorFlow. The
 loop is that of chapter 5.
 """
@@ -24,7 +24,7 @@ INTERRUPTED = (
 )
 STUCK = (
     "The loss jumped from {:.2f} to {:.2f} and has not moved since: the steps were too "
-    "long, and where it is now there is no slope (chapter 5). Make the model anew, and "
+    "long, and where it is now there is no slope (chapter 5). Create a new model, and "
     "try a learning rate ten times smaller."
 )
 NOT_FOR_XLA = (

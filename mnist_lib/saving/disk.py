@@ -82,7 +82,7 @@ def read_tensors(path: str | os.PathLike, size: int) -> tuple[dict, dict, bytes]
         content = file.read(size + MAX_OVERHEAD)
         if file.read(1):
             raise ValueError(f"it has more than the {size} bytes of its numbers")
-    tensors = safetensors.numpy.load(content)  # finds a header that is none
+    tensors = safetensors.numpy.load(content)  # refuses a malformed header
     header, numbers = header_and_numbers(content)
     return tensors, header.get("__metadata__", {}), numbers
 
