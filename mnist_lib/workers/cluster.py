@@ -116,7 +116,9 @@ def check_agreement(strategy, images, labels, settings: dict) -> None:
     )
     for replica, theirs in enumerate(strategy.gather(values, axis=0).numpy()):
         for name, same in zip(facts, own == theirs, strict=True):
-            require(same, name, "the same on all workers", f"a different one on {replica}")
+            require(
+                same, name, "the same on all workers", f"a different one on {replica}"
+            )
 
 
 def translate_error(error: tf.errors.OpError) -> Exception:

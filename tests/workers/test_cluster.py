@@ -126,7 +126,7 @@ cluster.__file__ = here
 outputs += own
 train()
 """
-SAME = "must be the same on all workers, got others on"
+SAME = "must be the same on all workers, got a different one on"
 DATA, CHECKPOINT = f"the images and labels {SAME}", f"the checkpoint {SAME}"
 TOLD = [
     *["trained", DATA, DATA, f"epochs {SAME}", f"batch_size {SAME}"],
@@ -174,5 +174,6 @@ def test_workers_that_differ_say_in_what(folder, monkeypatch):
     for own in range(2):
         words = (folder / f"told-{own}").read_text().splitlines()[: len(TOLD)]
         assert words == [
-            text.replace("others on", f"others on {1 - own}") for text in TOLD
+            text.replace("different one on", f"different one on {1 - own}")
+            for text in TOLD
         ]
