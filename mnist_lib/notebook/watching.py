@@ -92,7 +92,8 @@ def watched(fit: Callable) -> Callable:
             checks.check_model(model)
             settings["update"] = KerasRule(optimizer, model.weights)
             if len(arguments) < 6:  # the sixth is the learning rate
-                settings.setdefault("learning_rate", float(optimizer.learning_rate))
+                rate = keras.ops.convert_to_numpy(optimizer.learning_rate)
+                settings.setdefault("learning_rate", float(rate))
         watcher.said = not settings.get("verbose", 1)
         checks.check_iterable("callbacks", callbacks)
         try:

@@ -109,9 +109,9 @@ def watch(workers: list[Worker], out) -> tuple[list, list]:
     """Show what workers print until all end, or one fails; return their exit codes."""
     codes, shown = [None], []
     while None in codes and not any(codes):
+        shown = show(workers, out, shown) if out.isatty() else []
         time.sleep(0.05)
         codes = [worker.poll() for worker in workers]
-        shown = show(workers, out, shown) if out.isatty() else []
     time.sleep(GRACE if any(codes) else 0)  # the others may tell more of it
     return [worker.poll() for worker in workers], shown
 

@@ -40,8 +40,12 @@ def said(form):
     return form.get_by_role("status").last.text_content()
 
 
+SLOW = pytest.mark.slow
+LOOKS = [pytest.param("light", marks=SLOW), pytest.param("dark", marks=SLOW), "phone"]
+
+
 @pytest.mark.parametrize("figure", FIGURES)
-@pytest.mark.parametrize("look", ["light", "dark", "phone"])
+@pytest.mark.parametrize("look", LOOKS)
 def test_figure_has_no_barriers(browser, site, figure, look):
     settings = {"color_scheme": "light"} if look == "light" else {}
     settings |= {"viewport": PHONE} if look == "phone" else {}

@@ -15,7 +15,7 @@ function oneTrainingStep(layers, images, labels, learningRate) {
 // The mean of -log(probability of the label), and its slope along each weight.
 function lossAndGradients(layers, images, labels) {
   const [first, second] = layers.map(({ W, b }) => (
-    { W: new Float32Array(W.length), b: new Float32Array(b.length) }));
+    { W: new Float64Array(W.length), b: new Float64Array(b.length) }));
   let loss = 0;
   images.forEach((image, i) => {
     const [hidden, probabilities] = forward(layers, image);
