@@ -1,3 +1,8 @@
+// What the page says, in its language: a translated edition loads `words` before this file,
+// an object from the English text to its own. `say("{0} of {1}", 3, 5)` fills in values.
+window.say = (text, ...values) =>
+  (window.words?.[text] ?? text).replace(/\{(\d)\}/g, (_, index) => values[index]);
+
 // A page opened from the disk may not fetch other pages, and the search would, to show
 // where each of its results comes from. It shows their titles then.
 if (location.protocol === "file:") {
