@@ -17,8 +17,8 @@ export TF_CPP_MIN_LOG_LEVEL ?= 3
 
 .DEFAULT_GOAL := help
 .PHONY: help book pdf epub check test test-all test-browser check-lowest test-lowest \
-  test-colab test-newest test-pins bench lighthouse links serve map chapter repository \
-  format lint clean
+  test-colab test-newest test-pins bench lighthouse links serve map chapter translation \
+  repository format lint clean
 
 help: ## list the commands
 	@awk -F ':.*## ' '/^[a-z -]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' Makefile
@@ -94,6 +94,10 @@ chapter: .venv/installed  ## begin a chapter, its module and its test: NAME=drop
 
 map: .venv/installed  ## write the line of steps into all chapters, from _toc.yml
 	@$(BIN)/python book/_extension/chapters.py map
+
+# DONE="book/ko/intro.md book/ko/01_tensors.ipynb#e891a629" marks what is translated.
+translation: .venv/installed  ## let the Korean pages follow, list what is left (DONE=...)
+	@$(BIN)/python book/_extension/translation.py $(DONE)
 
 # Only in addresses: of GitHub, Colab and Binder, and of the pages.
 repository:  ## say where the repository is: URL=OWNER/NAME, on GitHub
