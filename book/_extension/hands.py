@@ -19,7 +19,9 @@ FIELDS = {
     "draw.html": r'<div class="output text_html">\s*<p id="draw">.*?</p>\s*</div>',
     "train.html": r'<p><a [^>]*href="[^"]*#train-it-here".*?</p>',
 }
-NUMBERS = re.compile(r'<script type="application/json" id="([a-z-]+)-numbers">')
+NUMBERS = re.compile(
+    r'<script type="application/json" id="([a-z-]+)-numbers">(.*?)</script>'
+)
 WEIGHTS = "draw/weights.safetensors"
 # Training digits, from the first and from the last, how many of them are in a row of
 # their picture, and its grays.
@@ -45,11 +47,14 @@ def embed_fields(app, pagename, templatename, context, doctree):
 
 
 def set_in_motion(app, pagename, templatename, context, doctree):
-    """Put what moves into a figure, below its picture."""
-    for figure in NUMBERS.findall(context.get("body") or ""):
-        context |= {"figure": figure, "version": version(app)}
-        moving = app.builder.templates.render("moving.html", context)
-        body = context["body"]
+    """Put what moves into a figure, below its picture; its numbers into a script."""
+    for figure, numbers in NUMBERS.findall(context.get("body") or ""):
+        path = Path(app.outdir, f"_static/moving/{figure}-numbers.js")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(f"var NUMBERS = {numbers};\n", "utf-8")
+        context |= {"figure": figure, "version": digest(version(app), numbers)}
+        moving = app.builder.templates.render(f"moving/{figure}.html", context)
+        body = NUMBERS.sub("", context["body"], 1)
         start = re.search(f'<figure [^>]*id="{figure}"', body).end()
         place = body.index("<figcaption>", start)
         context["body"] = body[:place] + moving + body[place:]

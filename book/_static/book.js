@@ -13,9 +13,9 @@ if (location.protocol === "file:") {
 // was sought, not the buttons and the contents at the page's top.
 Object.assign(Documentation.TRANSLATIONS, {
   "Search finished, found ${resultCount} page(s) matching the search query.":
-    "Results: ${resultCount}",
+    say("Results: ${resultCount}"),
   "Your search did not match any documents. Please make sure that all words are spelled correctly and that you've selected enough categories.":
-    "Nothing found. Are all words spelled correctly?",
+    say("Nothing found. Are all words spelled correctly?"),
 });
 const summarize = (html, words, anchor) => {
   const page = new DOMParser().parseFromString(html, "text/html").querySelector("article");
@@ -36,9 +36,9 @@ const summarize = (html, words, anchor) => {
 // What scrolls sideways can be reached with the keyboard, and has a name. The theme sees
 // to the former, but not in cells that are unfolded later, and not for formulas.
 const SCROLLING = {
-  pre: "Code",
-  "div.math": "Formula",
-  ".pst-scrollable-table-container": "Table",
+  pre: say("Code"),
+  "div.math": say("Formula"),
+  ".pst-scrollable-table-container": say("Table"),
 };
 
 const nameScrolling = (box, scrolls) => {
@@ -58,7 +58,32 @@ document.addEventListener("click", (press) => {
 }, true);
 document.addEventListener("close", () => setTimeout(giveBack), true); // of a dialog
 
+// A field or figure to be used by hand loads its styles and scripts once it comes near. A
+// button that is pressed before that acts then.
+const STATIC = new URL(".", document.currentScript.src);
+const loadField = (field) => {
+  let part;
+  for (const name of field.dataset.loads.split(" ")) {
+    const address = new URL(`${name}?v=${field.dataset.version}`, STATIC).href;
+    part = Object.assign(...(name.endsWith(".css")
+      ? [document.createElement("link"), { rel: "stylesheet", href: address }]
+      : [document.createElement("script"), { src: address, async: false }]));
+    document.head.append(part);
+  }
+  part.onload = () => {
+    field.onclick = null;
+    field.pressed?.click();
+  };
+};
+
 document.addEventListener("DOMContentLoaded", () => {
+  for (const field of document.querySelectorAll("[data-loads]")) {
+    field.onclick = ({ target }) => (field.pressed = target.closest("button"));
+    new IntersectionObserver((entries, watcher) => {
+      if (entries.some(({ isIntersecting }) => isIntersecting)) watcher.disconnect() ?? loadField(field);
+    }, { rootMargin: "300px" }).observe(field.hidden ? field.parentElement : field);
+  }
+
   if (typeof Search !== "undefined") Search.makeSearchSummary = summarize;
 
   // Two lines with gaps inside are a table, whose lines do not break on a phone.
@@ -77,7 +102,8 @@ document.addEventListener("DOMContentLoaded", () => {
   boxes.forEach((box) => watch.observe(box));
 
   // The theme's dialogs have no names.
-  const names = { search: "Search", "primary-sidebar": "Book", "secondary-sidebar": "Page" };
+  const names = {
+    search: say("Search"), "primary-sidebar": say("Book"), "secondary-sidebar": say("Page") };
   for (const dialog of document.querySelectorAll("dialog")) {
     const [, part] = dialog.id.match(/^pst-(.*)-(?:dialog|modal)$/) ?? [];
     dialog.ariaLabel = names[part] ?? null;

@@ -4,6 +4,7 @@
 // stay the same.
 
 const bytesOf = (text) => Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
+const named = (digit) => (digit === 8 ? say("an {0}", digit) : say("a {0}", digit));
 const percent = (part) => `${Math.round(100 * part)}%`;
 const bookColor = (name) =>
   getComputedStyle(document.documentElement).getPropertyValue(`--book-${name}`).trim();
@@ -103,14 +104,14 @@ async function loadBytes(address, name) {
   document.head.append(Object.assign(script, { src: address }));
   await new Promise((resolve) => (script.onload = script.onerror = resolve));
   const [file] = address.pathname.split("/").slice(-1);
-  if (!window[name]) throw Error(`${file} is missing or damaged`);
+  if (!window[name]) throw Error(say("{0} is missing or damaged", file));
   return bytesOf(window[name]).buffer;
 }
 
 // Shows what moves in a figure, in place of its picture, which stays for paper. Returns
 // what the chapter has passed to it.
 function setInMotion(name) {
-  const passed = JSON.parse(document.getElementById(`${name}-numbers`).textContent);
+  const passed = NUMBERS; // or an error, and the picture remains
   const picture = document.querySelector(`#${name} > img`);
   picture.classList.add("d-none", "d-print-block");
   document.getElementById("moving").hidden = false;

@@ -26,7 +26,8 @@ from mnist_lib.digits import stand_in
 
 WEIGHTS = ROOT / "book/_static/draw/weights.safetensors"
 DRAWING = "book/10_drawing.html"
-READY = "() => layers && document.getElementById('draw-answer').textContent"
+READY = """() => typeof layers === "object"
+  && document.getElementById("draw-answer").textContent"""
 # A way of writing each digit; points as in digits/stand_in.py: 38 is 3 ninths of the
 # way to the right and 8 ninths down, "/" lifts the pen.
 WRITTEN = {
@@ -263,7 +264,7 @@ def test_real_digits_that_it_gets_wrong_are_shown(desk):
     for _ in range(4):
         desk.get_by_role("button", name="Show me one it gets wrong").click()
         answer = said(desk)
-        found = re.search(r"an? (\d) \(\d+%\), but it is labeled (\d)\.$", answer)
+        found = re.search(r"an? (\d) \(\d+%\)\. But it is labeled (\d)\.$", answer)
         assert found and found[1] != found[2], answer
         shown.add(seen(desk).tobytes())
     assert len(shown) == 4

@@ -3,7 +3,6 @@
 Needs what test_pages.py needs, and is skipped, or fails, as it is.
 """
 
-import json
 import re
 
 import numpy as np
@@ -20,16 +19,19 @@ FIGURES = {
 PHONE = {"width": 390, "height": 844}
 
 
-def show(tab, site, figure):
+def show(tab, site, figure, scripts=True):
     """Open the page of a figure there, and return what moves in it."""
     tab.emulate_media(reduced_motion="reduce")
     tab.goto(f"{site}/book/{FIGURES[figure]}.html#{figure}")
-    return tab.locator(f"#{figure} form")
+    form = tab.locator(f"#{figure} form")
+    if scripts:
+        form.wait_for()
+    return form
 
 
-def passed(tab, figure):
-    """Return what the chapter has passed to a figure."""
-    return json.loads(tab.locator(f"#{figure}-numbers").text_content())
+def passed(tab):
+    """Return what the chapter has passed to the page's figure."""
+    return tab.evaluate("NUMBERS")
 
 
 def move(form, label, value):
@@ -67,7 +69,7 @@ def test_figure_has_no_barriers(browser, site, figure, look):
 @pytest.mark.parametrize("figure", FIGURES)
 def test_picture_remains_without_scripts_and_on_paper(browser, site, figure):
     with opened(browser, site, java_script_enabled=False) as tab:
-        form = show(tab, site, figure)
+        form = show(tab, site, figure, scripts=False)
         assert tab.locator(f"#{figure} > img").is_visible() and not form.is_visible()
     with opened(browser, site) as tab:
         form = show(tab, site, figure)
@@ -78,7 +80,7 @@ def test_picture_remains_without_scripts_and_on_paper(browser, site, figure):
 @IN_BOTH_WAYS
 def test_a_neuron_adds_up_and_can_be_painted(tab, site):
     form = show(tab, site, "templates-by-hand")
-    numbers = passed(tab, "templates-by-hand")
+    numbers = passed(tab)
     code = """([text, Numbers]) => Array.from(
       new globalThis[Numbers](bytesOf(text).buffer))"""
     digits = tab.evaluate(code, [numbers["digits"], "Uint8Array"])
@@ -90,7 +92,8 @@ def test_a_neuron_adds_up_and_can_be_painted(tab, site):
     assert f"The neuron fires: {z:.1f}." in said(form)
     move(form, "Pixels added", 300)
     part = digits[7, :300] @ templates[3, :300]
-    assert form.get_by_text(re.compile(f"^{part:.1f}, with".replace("-", "−"))).count()
+    words = f"^Sum {part:.1f}, with".replace("-", "−")
+    assert form.get_by_text(re.compile(words)).count()
     form.get_by_role("button", name="Add up").click()
     assert form.get_by_label("Pixels added").input_value() == "784"
 
@@ -115,7 +118,7 @@ def test_a_neuron_adds_up_and_can_be_painted(tab, site):
 
 def test_a_step_too_long_leaps_the_valley(tab, site):
     form = show(tab, site, "downhill")
-    losses = passed(tab, "downhill")["losses"]
+    losses = passed(tab)["losses"]
     move(form, "Step length", 0.1)
     form.get_by_role("button", name="Take the step").click()
     assert said(form) == f"Loss {losses[0]:.2f} before, {losses[1]:.2f} now."
@@ -134,7 +137,7 @@ def test_a_step_too_long_leaps_the_valley(tab, site):
 
 def test_a_threshold_divides_the_digits(tab, site):
     form = show(tab, site, "confidence")
-    numbers = passed(tab, "confidence")
+    numbers = passed(tab)
     right, wrong = np.array(numbers["right"]), np.array(numbers["wrong"])
     for threshold in (0, 40, 99):
         move(form, "Threshold", threshold)

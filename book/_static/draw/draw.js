@@ -26,7 +26,7 @@ function replace(other) {
   pen.by = undefined;
   pen.arrows.clear();
   drawing = other;
-  say();
+  readOut();
 }
 
 function undo() {
@@ -56,8 +56,9 @@ pad.onkeydown = (event) => {
   if (!event.repeat || act === movePen) act?.(event.key);
   if (act) event.preventDefault(); // the page shall not scroll
 };
-pad.onkeyup = (event) => pen.arrows.delete(event.key) && say(
-  `Pen ${pen.by ? "down" : "up"}, ${percent(pen.x)} across, ${percent(pen.y)} down the field.`);
+pad.onkeyup = (event) => pen.arrows.delete(event.key) && readOut(pen.by
+  ? say("Pen down, {0} across, {1} down the field.", percent(pen.x), percent(pen.y))
+  : say("Pen up, {0} across, {1} down the field.", percent(pen.x), percent(pen.y)));
 pad.onfocus = pad.onblur = () => replace(drawing);
 
 function movePen(key) {
@@ -72,7 +73,7 @@ function movePen(key) {
 function lowerOrLiftPen() {
   if (pen.by === "keys") return replace(drawing);
   start([pen.x, pen.y], "keys");
-  say("Pen down.");
+  readOut(say("Pen down."));
 }
 
 // Reading
@@ -86,15 +87,16 @@ function read(picture) {
 }
 
 function words({ digit, sureness }) {
-  if (digit === undefined) return layers ? "Draw a digit." : "Waiting for a network.";
-  const sure = `${digit === 8 ? "an" : "a"} ${digit} (${percent(sureness)})`;
-  const label = drawing.picture ? `, but it is labeled ${drawing.label}` : "";
-  const two = areTwoDigits(drawing.strokes) ? " I see two digits, but read one." : "";
-  return `${sureness < 0.5 ? "Perhaps" : "I read"} ${sure}${label}.${two}`;
+  if (digit === undefined) return layers ? say("Draw a digit.") : say("Waiting for a network.");
+  const answer = sureness < 0.5 ? say("Perhaps {0} ({1}).", named(digit), percent(sureness))
+    : say("I read {0} ({1}).", named(digit), percent(sureness));
+  const label = drawing.picture && say("But it is labeled {0}.", drawing.label);
+  const two = areTwoDigits(drawing.strokes) && say("I see two digits, but read one.");
+  return [answer, label, two].filter(Boolean).join(" ");
 }
 
 // For those who listen: at the end of a stroke, the answer.
-function say(sentence) {
+function readOut(sentence) {
   show();
   part("said").textContent = sentence ?? part("answer").textContent;
 }
@@ -102,13 +104,13 @@ function say(sentence) {
 function mean(digit) {
   told.set(drawing, digit);
   show();
-  say(part("score").textContent);
+  readOut(part("score").textContent);
 }
 
 function showExample() {
   const wrong = examples.filter(({ picture, label }) => read(picture).digit !== label);
   const shown = wrong.findIndex(({ picture }) => picture === drawing.picture);
-  if (!wrong.length) return tell("This network reads all the digits that the page has.");
+  if (!wrong.length) return tell(say("This network reads all the digits that the page has."));
   past.push(drawing) && replace(wrong[(shown + 1) % wrong.length]);
 }
 
@@ -169,8 +171,8 @@ function showScore() {
     button.setAttribute("aria-pressed", String(told.get(drawing)) === button.textContent);
   }
   const right = [...told].filter(([{ digit }, meant]) => digit === meant).length;
-  part("score").textContent = !told.size ? "Say what you meant, and the page keeps your score."
-    : `${right} of ${told.size} read as you meant. Your next stroke begins a new drawing.`;
+  part("score").textContent = !told.size ? say("Say what you meant, and the page keeps your score.")
+    : say("{0} of {1} read as you meant. Your next stroke begins a new drawing.", right, told.size);
 }
 
 // Loading
@@ -193,13 +195,29 @@ async function use(name, content) {
     part("network").textContent = `${name}, ${[784, ...layers.map(({ b }) => b.length)].join("-")}`;
     tell("");
   } catch (error) {
-    if (chosen === content) tell(`${name} cannot be used: ${error.message}.`);
+    if (chosen === content) tell(say("{0} cannot be used: {1}.", name, error.message));
   }
-  say();
+  readOut();
 }
+
+// Buttons
+
+const useTheBooks = () => use(say("the book's network"), loadWeights());
+part("undo").onclick = undo;
+part("clear").onclick = erase;
+part("example").onclick = showExample;
+part("books").onclick = useTheBooks;
+part("kept").onclick = () => use(say("your network of chapter 5"), kept());
+part("kept").hidden = !isKept();
+part("meant").onclick = ({ target }) => target.matches("button") && mean(Number(target.textContent));
+part("file").onchange = ({ target }) => {
+  if (target.files[0]) use(target.files[0].name, target.files[0].arrayBuffer());
+  target.value = ""; // so that the same file can be chosen again
+};
+pad.onmousedown = (event) => event.preventDefault(); // else it would take the keys from the page
 
 show();
 // The network is loaded once the field comes near.
 new IntersectionObserver(([{ isIntersecting }], watcher) => {
-  if (isIntersecting) watcher.disconnect() ?? use("the book's network", loadWeights());
+  if (isIntersecting) watcher.disconnect() ?? useTheBooks();
 }, { rootMargin: "300px" }).observe(pad);

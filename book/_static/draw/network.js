@@ -43,14 +43,14 @@ const ACTIVATIONS = {
 // Takes a file of export_weights apart; an Error says what is wrong with it. It is a
 // safetensors file: 8 bytes with a length, so many bytes of JSON, then all the numbers.
 function readWeights(buffer) {
-  let trouble = "it is damaged, cut off, above 32 MB, or not a file of this export_weights";
+  let trouble = say("it is damaged, cut off, above 32 MB, or not a file of this export_weights");
   try {
     const start = 8 + Number(new DataView(buffer).getBigUint64(0, true));
     const header = JSON.parse(new TextDecoder().decode(buffer.slice(8, start)));
     const { version, activations, crc32 } = JSON.parse(header.__metadata__.about);
     const numbers = buffer.slice(start, 2 ** 25);
     if (version !== 2 || crc32 !== checksum(new Uint8Array(numbers))) throw Error(trouble);
-    trouble = "its network does not lead from 784 pixels to 10 probabilities";
+    trouble = say("its network does not lead from 784 pixels to 10 probabilities");
     const take = (name, Numbers, dtype, ...shape) => {
       const [from] = header[name].data_offsets;
       const taken = new Numbers(numbers, from, shape.reduce((a, b) => a * b));

@@ -40,8 +40,8 @@ function show(threshold) {
   part("wrong").textContent = `${many(errors)}${share}`;
 }
 
-const say = () => announce(field, `${part("people").textContent} left to people; ${
-  part("network").textContent} read by the network, ${part("wrong").textContent} of them wrong.`);
-part("threshold").onchange = say;
+part("threshold").onchange = () => announce(field, say(
+  "{0} left to people; {1} read by the network, {2} of them wrong.",
+  ...["people", "network", "wrong"].map((name) => part(name).textContent)));
 slide(part("threshold"), (threshold) => (threshold / 100).toFixed(2), show);
 new ResizeObserver(() => show(part("threshold").valueAsNumber)).observe(part("bars"));

@@ -49,10 +49,12 @@ function show() {
   for (let nats = 0; nats <= y.to; nats += Math.ceil(y.to / 6)) y.ticks.push([nats, `${nats}`]);
   const x = { from: 0, to: end, ticks: [0, 1, 2, 3, 4].map((n) => [n, `${n}`]) };
   drawn = plot(part("curve"), { x, y, curves });
-  part("loss").textContent = `loss ${loss.toFixed(2)}, slope ${slope.toFixed(2)}`.replace("-", "−");
+  part("loss").textContent = say("Here: loss {0}, slope {1}.", loss.toFixed(2),
+    slope.toFixed(2).replace("-", "−"));
   part("step").disabled = !isSeen(there);
-  part("landing").textContent = !isSeen(there) ? "This step leads out of the picture."
-    : `The step leads to ${there.toFixed(2)}, with a loss of ${between(losses, there).toFixed(2)}.`;
+  part("landing").textContent = !isSeen(there) ? say("This step leads out of the picture.")
+    : say("The step leads to {0}, with a loss of {1}.", there.toFixed(2),
+      between(losses, there).toFixed(2));
 }
 
 function moveTo(there) {
@@ -63,10 +65,12 @@ function moveTo(there) {
 part("step").onclick = () => {
   const [before, slope] = [between(losses, place()), between(slopes, place())];
   moveTo(landing());
-  const leaps = slope * between(slopes, place()) < 0 ? "The step leaps across the valley. " : "";
   const after = between(losses, place());
-  const higher = after > before ? ", higher than before" : "";
-  announce(field, `${leaps}Loss ${before.toFixed(2)} before, ${after.toFixed(2)} now${higher}.`);
+  const values = [before.toFixed(2), after.toFixed(2)];
+  const leap = slope * between(slopes, place()) < 0 ? `${say("The step leaps across the valley.")} ` : "";
+  announce(field, leap + (after > before
+    ? say("Loss {0} before, {1} now, higher than before.", ...values)
+    : say("Loss {0} before, {1} now.", ...values)));
 };
 part("start").onclick = () => moveTo(0);
 part("curve").onpointerdown = part("curve").onpointermove = (event) => {

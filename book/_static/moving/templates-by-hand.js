@@ -24,15 +24,15 @@ function show() {
   paint(part("digit"), ink, inkOnPaper);
   paint(part("template"), weights.map((w, i) => (i === here ? PEN : w)), color);
   paint(part("product"), products.map((w, i) => (i === count ? PEN : w)), color);
-  part("sum").textContent = `${signed(sum)}, with the bias ${signed(sum + bias)}`;
-  part("answer").textContent = count < SIDE ** 2 ? "The sum is not complete."
-    : sum + bias > 0 ? `The neuron fires: ${signed(sum + bias)}.`
-    : "The neuron does not fire: relu makes it 0.";
+  part("sum").textContent = say("Sum {0}, with the bias {1}", signed(sum), signed(sum + bias));
+  part("answer").textContent = count < SIDE ** 2 ? say("The sum is not complete.")
+    : sum + bias > 0 ? say("The neuron fires: {0}.", signed(sum + bias))
+    : say("The neuron does not fire: relu makes it 0.");
 }
 
-function say() {
+function readOut() {
   show();
-  announce(field, `Sum ${part("sum").textContent}. ${part("answer").textContent}`);
+  announce(field, `${part("sum").textContent}. ${part("answer").textContent}`);
 }
 
 // Row by row, in about two seconds.
@@ -41,7 +41,7 @@ function addUp(count) {
   const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
   part("pixels").value = calm ? SIDE ** 2 : count;
   part("pixels").oninput();
-  if (part("pixels").valueAsNumber === SIDE ** 2) say();
+  if (part("pixels").valueAsNumber === SIDE ** 2) readOut();
   else frame = requestAnimationFrame(() => addUp(count + 7));
 }
 
@@ -69,10 +69,10 @@ part("template").onkeydown = (event) => {
   show();
 };
 part("template").onfocus = part("template").onblur = show;
-part("template").onpointerup = part("template").onkeyup = field.onchange = say;
+part("template").onpointerup = part("template").onkeyup = field.onchange = readOut;
 part("add").onclick = () => addUp(0);
 templates.push(new Float32Array(SIDE ** 2)); // empty, for the reader
 digits.forEach((ink, i) => paint(digit[i].nextElementSibling, ink, inkOnPaper));
 templates.forEach((w, i) => paint(template[i].nextElementSibling, w, color));
-slide(part("pixels"), (count) => `${count} of 784`, show);
+slide(part("pixels"), (count) => say("{0} of 784", count), show);
 slide(part("bias"), signed, show);

@@ -62,14 +62,14 @@ function show() {
   draw(part("new"), warped, straight);
   const probabilities = layers ? forward(layers, warped).at(-1) : [];
   const sureness = Math.max(...probabilities);
-  const guess = `${probabilities.indexOf(sureness)} (${percent(sureness)})`;
-  if (layers) part("reads").textContent = `The network reads: ${guess}`;
+  if (layers) part("reads").textContent = say(
+    "The network reads: {0} ({1})", probabilities.indexOf(sureness), percent(sureness));
 }
 
 // The network is loaded when the reader begins.
 function load() {
   loading ??= loadBytes(WEIGHTS_SCRIPT, "WEIGHTS").then((bytes) => (layers = readWeights(bytes)));
-  return loading.then(show, ({ message }) => (part("reads").textContent = `No network: ${message}.`));
+  return loading.then(show, ({ message }) => (part("reads").textContent = say("No network: {0}.", message)));
 }
 
 field.oninput = load;

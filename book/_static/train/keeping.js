@@ -52,4 +52,10 @@ async function keep(file) {
 
 const kept = () => bytesOf(localStorage.getItem(KEPT).split(",")[1]).buffer;
 
-if (document.getElementById("draw-kept")) document.getElementById("draw-kept").hidden = false;
+function isKept() {
+  try {
+    return localStorage.getItem(KEPT) !== null;
+  } catch {
+    return false; // this browser keeps nothing
+  }
+}

@@ -1,10 +1,10 @@
 // The field to train a network in: its controls, and what it shows of a training that
 // goes on in a worker (training.js). Nothing leaves the reader's device.
 
+const FOLDER = new URL(".", document.currentScript.src);
 const field = document.getElementById("train-it-here");
 const part = (name) => document.getElementById(`train-${name}`);
 const tell = (sentence) => (part("trouble").textContent = sentence);
-const a = (digit) => `${digit === 8 ? "an" : "a"} ${digit}`;
 const inPercent = (accuracy) => `${(100 * accuracy).toFixed(1)}%`;
 
 let worker;
@@ -27,21 +27,21 @@ function ask(...message) {
 function listen({ data: { report, trouble, answer } }) {
   if (report) return hear(report);
   const { resolve, reject } = waiting.shift();
-  if (trouble) reject(Error(trouble));
+  if (trouble) reject(Error(trouble === "damaged" ? say("their picture is damaged") : trouble));
   else resolve(answer);
 }
 
 async function load() {
-  say("Loading the digits.");
+  readOut(say("Loading the digits."));
   try {
-    const bytes = await loadBytes(new URL(field.dataset.digits, location), "DIGITS");
+    const bytes = await loadBytes(new URL(field.dataset.digits, FOLDER), "DIGITS");
     worker = startWorker();
     worker.onmessage = listen;
     meanDigits = await ask("load", bytes);
   } catch (error) {
     network = undefined; // the next press tries again
     worker?.terminate();
-    tell(`The digits cannot be used: ${error.message}.`);
+    tell(say("The digits cannot be used: {0}.", error.message));
     throw error;
   }
   tell("");
@@ -54,7 +54,7 @@ async function begin(weights = drawStart(Number(part("hidden").value), part("sig
   const first = await ask("start", weights, settings());
   record = { ...first, epochs: [], accuracies: [[0, first.accuracy]] };
   templates = { start: first.templates, now: first.templates, isNew: true };
-  stopped(`A new network, ${weights[0].b.length} hidden neurons. Accuracy: ${inPercent(first.accuracy)}.`);
+  stopped(say("A new network, {0} hidden neurons. Accuracy: {1}.", weights[0].b.length, inPercent(first.accuracy)));
 }
 
 const settings = () => ({
@@ -71,7 +71,7 @@ async function act(action) {
 
 const train = () => act(() => {
   part("train").setAttribute("aria-pressed", "true");
-  say("Training.");
+  readOut(say("Training."));
   return ask("run", Infinity);
 });
 const pause = () => network && act(() => ask("run", 0));
@@ -81,7 +81,7 @@ const choose = () => network && act(() => ask("choose", settings()));
 
 function stopped(sentence) {
   part("train").setAttribute("aria-pressed", "false");
-  say(sentence);
+  readOut(sentence);
 }
 
 function hear({ losses, steps, epochEnds, stops, ...news }) {
@@ -94,15 +94,15 @@ function hear({ losses, steps, epochEnds, stops, ...news }) {
     record.accuracies.push([steps, news.accuracy]);
     Object.assign(record, news);
   }
-  const loss = `loss ${record.losses.at(-1)?.toFixed(2)}, accuracy ${inPercent(record.accuracy)}`;
-  if (stops) stopped(`Step ${steps}: ${loss}.`);
-  else if (epochEnds) say(`Epoch ${record.epochs.length}: ${loss}.`);
+  const values = [record.losses.at(-1)?.toFixed(2), inPercent(record.accuracy)];
+  if (stops) stopped(say("Step {0}: loss {1}, accuracy {2}.", steps, ...values));
+  else if (epochEnds) readOut(say("Epoch {0}: loss {1}, accuracy {2}.", record.epochs.length, ...values));
   showSoon();
 }
 
 // Showing
 
-function say(sentence) {
+function readOut(sentence) {
   announce(field, sentence);
   showSoon();
 }
@@ -116,11 +116,11 @@ function show() {
   part("epochs").textContent = epochs.length;
   part("loss").textContent = losses.at(-1)?.toFixed(2) ?? "–";
   part("accuracy").textContent = accuracy === undefined ? "–" : inPercent(accuracy);
-  part("means").textContent = meanDigits ? ` (${inPercent(meanDigits)})` : "";
+  part("means").textContent = meanDigits ? inPercent(meanDigits) : "";
   showCurves(losses, epochs, accuracies);
   if (templates.isNew) showTemplates();
   if (!example) return;
-  part("wrong").textContent = `${a(example.label)}, read as ${a(example.guess)}`;
+  part("wrong").textContent = say("{0}, read as {1}", named(example.label), named(example.guess));
   paint(part("example"), example.image, inkOnPaper);
 }
 
@@ -169,10 +169,10 @@ async function keepNetwork() {
   const layers = await ask("send");
   try {
     await keep(writeWeights(layers));
-    say("Kept on this device. The page of chapter 10 has a button for it.");
+    readOut(say("Kept on this device. The page of chapter 10 has a button for it."));
     part("kept").hidden = false;
   } catch (error) {
-    tell(`This browser cannot keep the network: ${error.message}.`);
+    tell(say("This browser cannot keep the network: {0}.", error.message));
   }
 }
 
@@ -180,7 +180,7 @@ async function downloadNetwork() {
   const layers = await ask("send");
   const href = URL.createObjectURL(writeWeights(layers));
   Object.assign(document.createElement("a"), { href, download: "my_network.safetensors" }).click();
-  say("Downloaded as my_network.safetensors.");
+  readOut(say("Downloaded as my_network.safetensors."));
 }
 
 // Controls
@@ -201,7 +201,5 @@ slide(part("rate"), (power) => String(rateAt(power)), (power) => {
   learningRate = rateAt(power);
   choose();
 });
-field.onclick = undefined;
-if (field.pressed?.matches("button")) field.pressed.click(); // while this was loading
 document.addEventListener("visibilitychange", () => document.hidden && pause());
 new ResizeObserver(showSoon).observe(field);

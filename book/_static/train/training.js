@@ -79,7 +79,7 @@ async function readDigits(bytes) {
   const picture = await createImageBitmap(new Blob([bytes]), options).catch(() => ({}));
   const [side, columns] = [28, picture.width / 28], rows = picture.height / 29;
   const [images, labels] = [[], []];
-  if (columns !== 100 || rows !== 120) throw Error("their picture is damaged");
+  if (columns !== 100 || rows !== 120) throw Error("damaged");
   const canvas = new OffscreenCanvas(picture.width, side + 1);
   const context = canvas.getContext("2d", { willReadFrequently: true });
   for (let row = 0; row < rows; row++) {
