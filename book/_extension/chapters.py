@@ -8,13 +8,12 @@ import json
 import keyword
 import re
 import sys
-from functools import partial
 from pathlib import Path
 
 GAP = "FILL IN"
 LAST = "This is the last chapter."
 ENTRY = re.compile(r"(?m)^ +- file: book/(\d\d_\w+)\n")
-MAP = re.compile(r"(?m)^pixels → .*$")
+MAP = re.compile(r'(?<=")pixels → [^"\\]*')  # in a notebook's file
 
 
 def read(path):
@@ -44,19 +43,6 @@ def map_line(chapters, here):
     return " → ".join(["pixels", *names.values()])
 
 
-def change_prose(root, chapter, change):
-    """Change the text of a chapter's cells; say whether that made a difference."""
-    path = root / f"book/{chapter}.ipynb"
-    notebook = json.loads(read(path))
-    for cell in notebook["cells"]:
-        if cell["cell_type"] == "markdown":
-            text = change("".join(cell["source"]))
-            cell["source"] = text.splitlines(keepends=True)
-    before = read(path)
-    write_notebook(path, notebook)
-    return read(path) != before
-
-
 def write_notebook(path, notebook):
     """Write a notebook as Jupyter does."""
     text = json.dumps(notebook, indent=1, ensure_ascii=False)
@@ -65,9 +51,15 @@ def write_notebook(path, notebook):
 
 def renew_maps(root):
     """Write the line of steps into every chapter; return those that it changed."""
-    chapters = list_chapters(root)
-    lines = {name: partial(MAP.sub, map_line(chapters, name)) for name in chapters}
-    return [name for name, renew in lines.items() if change_prose(root, name, renew)]
+    chapters, changed = list_chapters(root), []
+    for name in chapters:
+        path = root / f"book/{name}.ipynb"
+        old = read(path)
+        new = MAP.sub(map_line(chapters, name), old)
+        if new != old:
+            path.write_text(new, encoding="utf-8")
+            changed.append(name)
+    return changed
 
 
 def find_problem(root, stem):
