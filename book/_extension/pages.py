@@ -27,7 +27,8 @@ DIGITS = {
     "are NOT the digits of MNIST": "stand-in digits, not MNIST",
 }
 IMAGE = re.compile(r'<img (?=[^>]*src="[^"]*_images/([^"]+)")')
-TRIMMED = ["basic.css", "mystnb.*.css", "styles/pydata-sphinx-theme.css"]
+TRIMMED = ["basic.css", "book.css", "mystnb.*.css", "styles/pydata-sphinx-theme.css"]
+OWN_SCRIPTS = ["book.js", "guesses.js", "hands.js"]
 RULE = re.compile(r"([^{}]+)\{[^{}]*\}")
 CLASS = re.compile(r"\.(-?[A-Za-z_][\w-]*)")
 SITEMAP = "http://www.sitemaps.org/schemas/sitemap/0.9"
@@ -87,6 +88,9 @@ def fill_templates(app, pagename, templatename, context, doctree):
     context["picture"] = app.config.ogp_image_alt
     context["digits"] = " and ".join(list_digits(app.env))
     context["versions"] = ", ".join(versions())
+    settings = "_static/documentation_options.js"  # layout.html has them itself
+    scripts = context["script_files"]
+    scripts[:] = [script for script in scripts if script.filename != settings]
     if pagename == app.config.root_doc:
         context["docstitle"] = ""  # its own title is that of the book already
 
@@ -114,7 +118,10 @@ def skip_alias(app, what, name, member, skip, options):
 
 
 def trim_styles(site):
-    """Leave out the styles for what is on no page: most of what the theme brings."""
+    """Leave out the styles for what is on no page, most of what the theme brings.
+
+    Nor do browsers need comments and indentation.
+    """
     files = [*site.rglob("*.html"), *site.glob("_static/**/*.js")]
     text = " ".join(path.read_text("utf-8") for path in files)
     words = {*re.findall(r"[\w-]+", text), "bs-tooltip-auto"}  # a script composes that
@@ -125,7 +132,10 @@ def trim_styles(site):
 
     for path in [path for name in TRIMMED for path in site.glob(f"_static/{name}")]:
         css = re.sub(r"(?s)/\*.*?\*/", "", path.read_text("utf-8"))
-        path.write_text(RULE.sub(trim, css), "utf-8")
+        path.write_text(re.sub(r"\n\s+", "\n", RULE.sub(trim, css)), "utf-8")
+    for path in [site / "_static" / name for name in OWN_SCRIPTS]:
+        script = re.sub(r"(?m)^\s*(//.*\n\s*)*", "", path.read_text("utf-8"))
+        path.write_text(script, "utf-8")
 
 
 def write_sitemap(app):
