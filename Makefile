@@ -16,7 +16,7 @@ quiet = { set -o pipefail; $(1) 2>&1 >&3 | sed -u -E '/$(CHATTER)/d' >&2; } 3>&1
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 
 .DEFAULT_GOAL := help
-.PHONY: help book pdf epub check test test-all test-browser check-lowest test-lowest \
+.PHONY: help book book-ko pdf epub check test test-all test-browser check-lowest test-lowest \
   test-colab test-newest test-pins bench lighthouse links serve map chapter translation \
   repository format lint clean
 
@@ -67,6 +67,7 @@ LINK := -m pip install --quiet --no-deps --no-build-isolation --editable .
 # Without its environment, Sphinx reads all pages again. It does not notice by itself that
 # what shows on all of them has changed, and would not repeat a warning.
 ENVIRONMENT := _build/.doctrees/environment.pickle
+KOREAN := _build/ko/_build/.doctrees/environment.pickle
 LOOK := _toc.yml .venv/installed book/_extension book/_templates
 
 book: .venv/installed  ## run every chapter and build the book (5 minutes)
@@ -76,6 +77,17 @@ book: .venv/installed  ## run every chapter and build the book (5 minutes)
 	  rm -f $(ENVIRONMENT); \
 	  echo; echo "The book is not in order: see the warnings above."; exit 1; }
 	@echo; echo "The book: $(CURDIR)/_build/html/index.html"
+
+# Its results are those of the English pages, so that no chapter runs for it.
+book-ko: book  ## the pages in Korean, into _build/html/ko (2 minutes)
+	@$(BIN)/python book/_extension/translation.py stage
+	@[[ -z $$(find $(LOOK) -type f -not -name '*.pyc' -newer $(KOREAN) 2>/dev/null) ]] \
+	  || rm $(KOREAN)
+	@$(call quiet,$(BIN)/jupyter-book build _build/ko -W -n --keep-going) || { \
+	  rm -f $(KOREAN); \
+	  echo; echo "The Korean pages are not in order: see the warnings above."; exit 1; }
+	@rm -rf _build/html/ko && cp -R _build/ko/_build/html _build/html/ko
+	@echo; echo "The Korean pages: $(CURDIR)/_build/html/ko/index.html"
 
 pdf epub: book  ## the whole book as one file, _build/html/digits-from-scratch.*
 	@$(BIN)/python book/_extension/editions.py $@ _build/html

@@ -8,6 +8,7 @@ longer fits says that the English has changed since: the translation is stale.
     python book/_extension/translation.py              # follow, and list what is left
     python book/_extension/translation.py PAGE ...     # what is Korean there is done
     python book/_extension/translation.py PAGE#CELL    # this cell is done, as it is
+    python book/_extension/translation.py stage        # lay out the Korean book
 
 A cell is named by its id, a block of a Markdown page by its number, from 1.
 """
@@ -17,6 +18,7 @@ import datetime
 import hashlib
 import json
 import re
+import shutil
 import sys
 from difflib import SequenceMatcher
 from itertools import zip_longest
@@ -24,7 +26,8 @@ from pathlib import Path
 
 import yaml
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).resolve().parents[2]
+SETTINGS = "_config.yml", "_toc.yml"
 MISSING = "missing"
 HANGUL = re.compile("[가-힣]")
 # The texts of a code cell, in its metadata.
@@ -211,5 +214,41 @@ def main(*done):
             print(f"book/ko/{name}#{cell}: {gap}")
 
 
+def translate(value, words):
+    """Return settings with all texts that have a translation translated."""
+    if isinstance(value, dict):
+        return {key: translate(each, words) for key, each in value.items()}
+    if isinstance(value, list):
+        return [translate(each, words) for each in value]
+    return words.get(value, value) if isinstance(value, str) else value
+
+
+def stage():
+    """Lay out a book of the Korean pages, under the names of the English ones."""
+    target, pages = ROOT / "_build/ko", sorted(ROOT.glob("book/ko/*.[im]*"))
+    if not pages:
+        sys.exit("There are no Korean pages: `make translation` begins them.")
+    shutil.rmtree(target / "book", ignore_errors=True)
+    shared = [*ROOT.glob("book/_*"), ROOT / "book/matplotlibrc"]
+    links = {f"book/{path.name}": path for path in [*pages, *shared]}
+    links |= {name: ROOT / name for name in ["mnist_lib", "_build/.jupyter_cache"]}
+    for name, path in links.items():
+        link = target / name
+        link.parent.mkdir(parents=True, exist_ok=True)
+        link.unlink(missing_ok=True)
+        link.symlink_to(path)
+    words = json.loads((ROOT / "book/ko/words.json").read_text("utf-8"))
+    config, toc = (
+        yaml.safe_load((ROOT / name).read_text("utf-8")) for name in SETTINGS
+    )
+    address = config["html"]["baseurl"]
+    config = translate(config, words | {address: f"{address}ko/"})
+    config["sphinx"]["config"] |= {"language": "ko", "course_words": words}
+    for name, settings in zip(SETTINGS, [config, translate(toc, words)], strict=True):
+        text = yaml.safe_dump(settings, allow_unicode=True, sort_keys=False)
+        if not (target / name).is_file() or (target / name).read_text("utf-8") != text:
+            (target / name).write_text(text, "utf-8")
+
+
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    stage() if sys.argv[1:] == ["stage"] else main(*sys.argv[1:])

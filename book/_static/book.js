@@ -109,3 +109,13 @@ document.addEventListener("DOMContentLoaded", () => {
     dialog.ariaLabel = names[part] ?? null;
   }
 });
+
+// The other language opens at the section that is being read.
+document.addEventListener("DOMContentLoaded", () => {
+  document.querySelector(".language")?.addEventListener("click", ({ currentTarget }) => {
+    const sections = [...document.querySelectorAll("article section[id]")];
+    const isAbove = (part) => part.getBoundingClientRect().top < innerHeight / 3;
+    const read = scrollY > 100 ? sections.filter(isAbove).at(-1) : null;
+    currentTarget.hash = read?.id ?? "";
+  });
+});
