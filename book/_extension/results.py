@@ -14,9 +14,11 @@ import json
 import os
 import platform
 import re
-from functools import cache
+from functools import cache, partialmethod
 from importlib.metadata import version
 from pathlib import Path
+
+from jupyter_cache.cache.main import JupyterCacheBase
 
 CACHES = "_build/.jupyter_cache"
 PACKAGES = ["TensorFlow", "Keras", "NumPy", "Matplotlib"]
@@ -109,8 +111,22 @@ def choose_results(app, page, source):
         app.env.mystnb_config = settings
 
 
+def look_at_code_only():
+    """Have jupyter-cache ignore captions, and leave a page its own.
+
+    So they can change, and be in another language, without a new run.
+    """
+    for name, what in [
+        ("create_hashed_notebook", {"cell_metadata": ("tags",)}),
+        ("merge_match_into_notebook", {"cell_meta": ()}),
+    ]:
+        method = getattr(JupyterCacheBase, name)
+        setattr(JupyterCacheBase, name, partialmethod(method, **what))
+
+
 def setup(app):
     """Tell Sphinx when to call the functions above."""
+    look_at_code_only()
     app.connect("env-get-outdated", find_changed)
     app.connect("source-read", choose_results)
     return {"parallel_read_safe": True}
