@@ -203,11 +203,9 @@ async function use(name, content) {
 // Buttons
 
 const useTheBooks = () => use(say("the book's network"), loadWeights());
-part("undo").onclick = undo;
-part("clear").onclick = erase;
-part("example").onclick = showExample;
-part("books").onclick = useTheBooks;
-part("kept").onclick = () => use(say("your network of chapter 5"), kept());
+const useKept = () => use(say("your network of chapter 5"), kept());
+for (const [name, press] of Object.entries({ undo, clear: erase, example: showExample,
+  books: useTheBooks, kept: useKept })) part(name).onclick = press;
 part("kept").hidden = !isKept();
 part("meant").onclick = ({ target }) => target.matches("button") && mean(Number(target.textContent));
 part("file").onchange = ({ target }) => {

@@ -116,7 +116,7 @@ function show() {
   part("epochs").textContent = epochs.length;
   part("loss").textContent = losses.at(-1)?.toFixed(2) ?? "–";
   part("accuracy").textContent = accuracy === undefined ? "–" : inPercent(accuracy);
-  part("means").textContent = meanDigits ? inPercent(meanDigits) : "";
+  part("means").textContent = meanDigits ? `(${inPercent(meanDigits)})` : "";
   showCurves(losses, epochs, accuracies);
   if (templates.isNew) showTemplates();
   if (!example) return;
