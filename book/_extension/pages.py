@@ -12,6 +12,7 @@ from urllib.parse import unquote, urlsplit
 from xml.etree import ElementTree
 
 from docutils import nodes
+from languages import list_addresses
 from myst_nb.sphinx_ import HideCodeCellNode
 from results import versions
 from sphinx.util import logging
@@ -43,8 +44,11 @@ def draw_map(app, doctree, docname):
     chapters = filter(None, map(CHAPTER.fullmatch, pages))
     names = {chapter[0]: chapter[1].replace("_", " ") for chapter in chapters}
     steps = {app.config.root_doc: START} | names
+    words = app.config.course_words
+    steps = {page: words.get(name, name) for page, name in steps.items()}
+    start = f"{steps[app.config.root_doc]} → "
     for line in doctree.findall(nodes.paragraph):
-        if app.builder.format == "html" and line.astext().startswith(f"{START} → "):
+        if app.builder.format == "html" and line.astext().startswith(start):
             context = {"steps": steps, "here": docname}
             context["address"] = partial(app.builder.get_relative_uri, docname)
             html = app.builder.templates.render("map.html", context)
@@ -86,7 +90,9 @@ def fill_templates(app, pagename, templatename, context, doctree):
     context["base_url"] = app.config.html_baseurl
     context["base_path"] = urlsplit(app.config.html_baseurl).path
     context["picture"] = app.config.ogp_image_alt
-    context["digits"] = " and ".join(list_digits(app.env))
+    context["card"] = app.config.ogp_image
+    words, digits = app.config.course_words, list_digits(app.env)
+    context["digits"] = ", ".join(words.get(name, name) for name in digits)
     context["versions"] = ", ".join(versions())
     settings = "_static/documentation_options.js"  # layout.html has them itself
     scripts = context["script_files"]
@@ -142,8 +148,11 @@ def write_sitemap(app):
     """List all pages for search engines."""
     listing = ElementTree.Element("urlset", xmlns=SITEMAP)
     for page in sorted(app.env.found_docs):
-        entry = ElementTree.SubElement(ElementTree.SubElement(listing, "url"), "loc")
-        entry.text = app.config.html_baseurl + app.builder.get_target_uri(page)
+        english = {"en": app.builder.get_target_uri(page)}
+        for target in (list_addresses(app, page) or english).values():
+            place = ElementTree.SubElement(listing, "url")
+            entry = ElementTree.SubElement(place, "loc")
+            entry.text = app.config.html_baseurl + target
     target = Path(app.outdir, "sitemap.xml")
     ElementTree.ElementTree(listing).write(target, "utf-8", xml_declaration=True)
 
@@ -152,7 +161,8 @@ def finish(app, error):
     """Write what is made from all pages; say if the chapters did not run on MNIST."""
     if error or app.builder.name != "html":
         return
-    write_sitemap(app)
+    if app.config.language == "en":
+        write_sitemap(app)  # of both languages
     trim_styles(Path(app.outdir))
     if list_digits(app.env) not in ([], ["MNIST"]):
         logger.info("Made with stand-in digits. For MNIST, try: make clean book")

@@ -1,0 +1,156 @@
+"""The Korean edition is in step with the English pages, and in good Korean form.
+
+Skipped where there are no Korean pages. What the built pages show is looked at after
+`make book-ko`.
+"""
+
+import gettext
+import json
+import re
+from pathlib import Path
+from urllib.parse import urljoin
+
+import languages
+import pytest
+import sphinx.locale
+import translation
+import yaml
+from bs4 import BeautifulSoup
+from conftest import ROOT, SITE, give_up
+from markdown_it import MarkdownIt
+
+KOREAN = ROOT / "book/ko"
+PAGES = translation.list_pages()
+TERMS = yaml.safe_load((KOREAN / "terms.yml").read_text("utf-8"))
+WORDS = json.loads((KOREAN / "words.json").read_text("utf-8"))
+SAID = re.compile(r"""(?:\bsay|\b_)\(\s*"((?:[^"\\]|\\.)*)\"""")
+
+edition = pytest.mark.skipif(
+    not languages.has_edition(), reason="there are no Korean pages yet"
+)
+each_page = pytest.mark.parametrize("name", PAGES)
+
+
+def links(text):
+    """Return the targets of a Markdown text's links, without those in code."""
+    tokens = MarkdownIt().parse(text)
+    children = [child for token in tokens for child in token.children or []]
+    return {str(t.attrs["href"]) for t in children if t.type == "link_open"}
+
+
+def in_korean(target):
+    """Return where a link of an English page leads on the Korean one."""
+    return re.sub(r"(github\.io/[^/]+/|/(?:blob|tree)/[^/]+/book/)", r"\1ko/", target)
+
+
+def plain(text):
+    """Return a text without what may hold anything: code, addresses, quotations."""
+    text = re.sub(r"(?ms)^```.*?^```$|`[^`\n]*`|\]\([^)]*\)|“[^”]*”", " ", text)
+    return re.sub(r"\$[^$]*\$", " ", text)
+
+
+@edition
+@each_page
+def test_page_follows_the_english_one(name):
+    page = translation.read_page(name)
+    gaps = [
+        f"book/ko/{name}#{cell}: {gap}"
+        for cell, gap in translation.list_gaps(page).items()
+    ]
+    assert gaps == []
+    file = KOREAN / name
+    assert file.read_text("utf-8") == str(page), "run `make translation`"
+
+
+@edition
+@each_page
+def test_page_is_in_korean_and_uses_the_terms(name):
+    cells = [*translation.read_page(name).list_cells()]
+    assert translation.HANGUL.search(cells[0][2])
+    problems = [
+        f"{name}#{cell}: {found[0]!r}, where the term is {term['ko']!r}"
+        for cell, _, korean, *_ in cells
+        for term in TERMS
+        for wrong in term.get("not", [])
+        for found in re.finditer(wrong, plain(korean))
+    ]
+    assert problems == []
+
+
+@edition
+@each_page
+def test_bold_text_is_bold_and_links_lead_to_korean_pages(name):
+    for cell, english, korean, *_ in translation.read_page(name).list_cells():
+        shown = MarkdownIt().render(re.sub(r"(?ms)^```.*?^```$", "", korean))
+        text = BeautifulSoup(re.sub("(?s)<code>.*?</code>", "", shown), "html.parser")
+        assert "**" not in text.get_text(), f"{name}#{cell} shows asterisks"
+        wanted = {in_korean(target) for target in links(english)}
+        english_only = {
+            target for target in links(english) if in_korean(target) != target
+        }
+        assert wanted <= links(korean), f"{name}#{cell}"
+        assert not english_only & links(korean), f"{name}#{cell}"
+
+
+@edition
+def test_every_text_of_the_pages_is_translated_and_none_is_left_over():
+    sources = [
+        *ROOT.glob("book/_templates/**/*.html"),
+        *ROOT.glob("book/_static/**/*.js"),
+    ]
+    texts = {path: path.read_text("utf-8") for path in sources}
+    catalog = Path(sphinx.locale.__file__).parent
+    known = gettext.translation("sphinx", catalog, ["ko"])
+    missing = {
+        text
+        for source in texts.values()
+        for text in SAID.findall(source)
+        if text not in WORDS and known.gettext(text) == text
+    }
+    assert missing == set()
+    settings = [
+        ROOT / "_config.yml",
+        ROOT / "_toc.yml",
+        *ROOT.glob("book/_extension/*.*"),
+    ]
+    everything = [*texts.values(), *(path.read_text("utf-8") for path in settings)]
+    everything = " ".join([*everything, *PAGES]).replace("_", " ")
+    everything = " ".join(everything.split())
+    assert [key for key in WORDS if key.replace("_", " ") not in everything] == []
+
+
+@pytest.fixture(scope="module")
+def korean_site():
+    if not (SITE / "ko/book/intro.html").is_file():
+        give_up("the Korean pages have not been built: run `make book-ko` first")
+    return SITE / "ko"
+
+
+@edition
+@each_page
+@pytest.mark.integration
+def test_built_page_is_korean_and_stays_so(name, korean_site):
+    file = Path("book", name).with_suffix(".html")
+    page = BeautifulSoup((korean_site / file).read_bytes(), "html.parser")
+    english = BeautifulSoup((SITE / file).read_bytes(), "html.parser")
+    ids = [
+        [each["id"] for each in p.select("article section")] for p in (page, english)
+    ]
+    assert ids[0] == ids[1]
+    assert page.html["lang"] == "ko"
+    other = page.select_one("a.language")
+    assert urljoin(f"ko/{file}", other["href"]) == str(file)
+    assert urljoin(str(file), english.select_one("a.language")["href"]) == f"ko/{file}"
+    other.extract()
+    addresses = [urljoin(f"/ko/{file}", a["href"]) for a in page.select("a[href]")]
+    assert [
+        a for a in addresses if a.startswith("/") and not a.startswith("/ko/")
+    ] == []
+    for code in page.select("pre, code, script"):
+        code.decompose()
+    assert "**" not in page.article.get_text()
+    assert {link["hreflang"] for link in english.select("link[hreflang]")} == {
+        "en",
+        "ko",
+        "x-default",
+    }
