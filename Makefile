@@ -16,7 +16,7 @@ quiet = { set -o pipefail; $(1) 2>&1 >&3 | sed -u -E '/$(CHATTER)/d' >&2; } 3>&1
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 
 .DEFAULT_GOAL := help
-.PHONY: help book book-ko pdf epub check test test-all test-browser check-lowest test-lowest \
+.PHONY: help book book-ko pdf epub pdf-ko epub-ko check test test-all test-browser check-lowest test-lowest \
   test-colab test-newest test-pins bench lighthouse links serve map chapter translation \
   repository format lint clean
 
@@ -91,6 +91,11 @@ book-ko: book  ## the pages in Korean, into _build/html/ko (2 minutes)
 
 pdf epub: book  ## the whole book as one file, _build/html/digits-from-scratch.*
 	@$(BIN)/python book/_extension/editions.py $@ _build/html
+
+# The PDF needs a Korean font; Debian's is in the package fonts-noto-cjk.
+pdf-ko epub-ko: book-ko  ## the same in Korean, in _build/html/ko
+	@$(BIN)/python book/_extension/editions.py $(@:-ko=) _build/ko/_build/html
+	@cp _build/ko/_build/html/*.$(@:-ko=) _build/html/ko/
 
 links: .venv/installed  ## follow every link that leads out of the book
 	@$(call quiet,$(BIN)/jupyter-book build . -W -n --keep-going --builder linkcheck \
@@ -167,11 +172,11 @@ check-lowest: .venv-lowest/installed  ## unit tests on the oldest versions (1 mi
 	@.venv-lowest/bin/python -m pytest $(UNIT) $(PINNED)
 
 test-lowest: .venv-lowest/installed  ## tests and chapters on the oldest versions
-	@.venv-lowest/bin/python -m pytest --nbmake tests book $(PINNED)
+	@.venv-lowest/bin/python -m pytest --nbmake tests book/*.ipynb $(PINNED)
 
 # COLAB_PYTHON=... takes an interpreter as it is, such as the one in Colab's own image,
 # and runs the chapters in it as Colab does.
-test-colab: COLAB := $(if $(COLAB_PYTHON),-m "" tests/book/test_colab.py,--nbmake tests book)
+test-colab: COLAB := $(if $(COLAB_PYTHON),-m "" tests/book/test_colab.py,--nbmake tests book/*.ipynb)
 test-colab: .venv-colab/installed  ## tests and chapters on Google Colab's versions
 	@COLAB_PYTHON=$(COLAB_PYTHON) .venv-colab/bin/python -m pytest $(COLAB) $(PINNED)
 

@@ -49,6 +49,11 @@ def plain(text):
     return re.sub(r"\$[^$]*\$", " ", text)
 
 
+def simple(text):
+    """Return a text in small letters, whatever separates its words."""
+    return " ".join(text.replace("_", " ").lower().split())
+
+
 @edition
 @each_page
 def test_page_follows_the_english_one(name):
@@ -108,15 +113,11 @@ def test_every_text_of_the_pages_is_translated_and_none_is_left_over():
         if text not in WORDS and known.gettext(text) == text
     }
     assert missing == set()
-    settings = [
-        ROOT / "_config.yml",
-        ROOT / "_toc.yml",
-        *ROOT.glob("book/_extension/*.*"),
-    ]
-    everything = [*texts.values(), *(path.read_text("utf-8") for path in settings)]
-    everything = " ".join([*everything, *PAGES]).replace("_", " ")
-    everything = " ".join(everything.split())
-    assert [key for key in WORDS if key.replace("_", " ") not in everything] == []
+    settings = [ROOT / name for name in ["_config.yml", "_toc.yml", "CITATION.cff"]]
+    settings += ROOT.glob("book/_extension/*.*")
+    all_texts = [*texts.values(), *(path.read_text("utf-8") for path in settings)]
+    all_text = simple(" ".join([*all_texts, *PAGES]))
+    assert [key for key in WORDS if simple(key) not in all_text] == []
 
 
 @pytest.fixture(scope="module")
@@ -154,3 +155,47 @@ def test_built_page_is_korean_and_stays_so(name, korean_site):
         "ko",
         "x-default",
     }
+
+
+@pytest.mark.parametrize("noun", ["텐서", "배치", "손실", "기울기", "밀집층", "축"])
+def test_search_index_has_nouns_without_what_follows_them(noun):
+    language = languages.SearchKorean({})
+    for particle in ["", "는", "을", "에서", "처럼", "으로"]:
+        assert noun in language.split(f"NaiveDense의 {noun}{particle} 그립니다.")
+    assert {"NaiveDense", "to_vectors"} <= {
+        *language.split("NaiveDense는 to_vectors를")
+    }
+
+
+@edition
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "query, page",
+    [
+        ("텐서", "01_tensors"),
+        ("밀집층은", "02_dense_layers"),
+        ("배치에서", "03_batching"),
+        ("기울기", "04_gradient_tape"),
+        ("손실 함수를", "05_training"),
+        ("NaiveDense", "reference"),
+    ],
+)
+def test_search_finds_korean_words(query, page, korean_site, site, tab):
+    tab.goto(f"{site}/ko/search.html?q={query}")
+    result = tab.locator(f"#search-results a[href*='book/{page}.html']").first
+    result.wait_for(timeout=20_000)
+    assert not tab.complaints
+
+
+@edition
+@pytest.mark.slow
+def test_switch_leads_to_the_section_that_is_read(korean_site, site, tab):
+    page = "book/02_dense_layers.html"
+    tab.goto(f"{site}/{page}")
+    place = tab.locator("article section[id] section").nth(3).get_attribute("id")
+    tab.evaluate("id => document.getElementById(id).scrollIntoView()", place)
+    tab.click("a.language")
+    tab.wait_for_url(f"**/ko/{page}#{place}")
+    assert tab.evaluate("document.documentElement.lang") == "ko"
+    tab.click("a.language")
+    tab.wait_for_url(f"{site}/{page}#{place}")
