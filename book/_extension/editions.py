@@ -12,6 +12,7 @@ import contextlib
 import io
 import posixpath
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 from urllib.parse import unquote, urldefrag, urlsplit
@@ -42,14 +43,23 @@ def parse(html):
     return BeautifulSoup(html, "html.parser")
 
 
-def read_yaml(name):
-    """Return what a YAML file of the course says."""
-    return yaml.safe_load((ROOT / name).read_text(encoding="utf-8"))
+def read_yaml(name, site=None):
+    """Return what a YAML file of the course says, or of the book built in a folder."""
+    root = site.absolute().parents[1] if site else ROOT
+    file = root / name if (root / name).is_file() else ROOT / name
+    return yaml.safe_load(file.read_text(encoding="utf-8"))
 
 
-def list_pages():
+def translator(site):
+    """Return a function that says a text in the language of the built book."""
+    settings = read_yaml("_config.yml", site)["sphinx"]["config"]
+    words = settings.get("course_words", {})
+    return lambda text: words.get(text, text)
+
+
+def list_pages(site):
     """Return the pages of the book in their order, each with the part it opens."""
-    toc = read_yaml("_toc.yml")
+    toc = read_yaml("_toc.yml", site)
     pages = {toc["root"]: ""}
     for part in toc["parts"]:
         pages |= {chapter["file"]: "" for chapter in part["chapters"]}
@@ -67,19 +77,20 @@ def read_page(site, page):
 
 def read_metadata(site):
     """Return the book's title, author and so on, as its settings and pages say."""
-    config, citation = read_yaml("_config.yml"), read_yaml("CITATION.cff")
-    page = read_page(site, next(iter(list_pages())))
+    config, citation = read_yaml("_config.yml", site), read_yaml("CITATION.cff")
+    page, say = read_page(site, next(iter(list_pages(site)))), translator(site)
     imprint = [" ".join(item.stripped_strings) for item in page.select(".footer-item")]
-    version = f"Version {citation['version']}, {citation['date-released']}"
+    version = f"{say('Version')} {citation['version']}, {citation['date-released']}"
     return {
         "title": config["title"],
-        "subtitle": citation["title"].partition(": ")[2].capitalize(),
+        "subtitle": say(citation["title"].partition(": ")[2].capitalize()),
         "author": config["author"],
         "date": citation["date-released"],
         "lang": config["sphinx"]["config"]["language"],
         "rights": " ".join(page.select_one(".extra_footer").stripped_strings),
         "imprint": [version, *filter(None, imprint)],
         "address": config["html"]["baseurl"],
+        "contents": say("Contents"),
     }
 
 
@@ -148,11 +159,11 @@ def flatten(article, depth):
 
 def assemble(site):
     """Return the whole book as one tree whose images lie in the site's folder."""
-    pages = list_pages()
+    pages = list_pages(site)
     articles = {page: read_page(site, page).article for page in pages}
     tops = {page: article.section["id"] for page, article in articles.items()}
     first, *_ = articles.values()
-    first.h1.string = "Introduction"  # the title has a page of its own
+    first.h1.string = translator(site)("Introduction")  # after a title page
     book = parse("")
     for number, (page, article) in enumerate(articles.items()):
         simplify(article)
@@ -177,6 +188,13 @@ def find_browser():
     if found := next(filter(None, map(shutil.which, BROWSERS)), None):
         return found
     raise SystemExit("no Chromium or Chrome on this machine")
+
+
+def find_font(language):
+    """See that there is a font for Korean, where the system can tell."""
+    if language == "ko" and (fonts := shutil.which("fc-list")):
+        if not subprocess.check_output([fonts, ":lang=ko"]):
+            raise SystemExit("no Korean font on this machine; Debian: fonts-noto-cjk")
 
 
 @contextlib.contextmanager
@@ -205,6 +223,7 @@ def print_pages(tab):
 
 def make_pdf(site, target):
     """Print the book, twice: the first print says on which pages the headings are."""
+    find_font(read_metadata(site)["lang"])
     style = (STYLES / "print.css").read_text(encoding="utf-8")
     with shown(site, render(site, assemble(site), style)) as tab:
         first = print_pages(tab)
@@ -226,7 +245,7 @@ def make_epub(site, target):
         *("--mathml", "--split-level=2", "--toc-depth=3", "--fail-if-warnings"),
         f"--resource-path={site}",
         f"--css={STYLES / 'epub.css'}",
-        f"--epub-cover-image={STYLES / 'card.png'}",
+        f"--epub-cover-image={ROOT / 'book' / translator(site)('_static/card.png')}",
     ]
     source, text = "html+tex_math_single_backslash", render(site, assemble(site))
     pypandoc.convert_text(text, "epub3", source, options, outputfile=target)
