@@ -20,7 +20,7 @@ let learningRate;
 const waiting = []; // for answers
 
 function ask(...message) {
-  worker.postMessage(message);
+  worker.postMessage(message, message.filter((value) => value instanceof ImageBitmap));
   return new Promise((resolve, reject) => waiting.push({ resolve, reject }));
 }
 
@@ -35,9 +35,12 @@ async function load() {
   readOut(say("Loading the digits."));
   try {
     const bytes = await loadBytes(new URL(field.dataset.digits, FOLDER), "DIGITS");
+    const options = { colorSpaceConversion: "none" };
+    // Not in the worker: from the disk, WebKit's reads no pictures.
+    const picture = await createImageBitmap(new Blob([bytes]), options).catch(() => {});
     worker = startWorker();
     worker.onmessage = listen;
-    meanDigits = await ask("load", bytes);
+    meanDigits = await ask("load", picture);
   } catch (error) {
     network = undefined; // the next press tries again
     worker?.terminate();
