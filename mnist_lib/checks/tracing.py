@@ -1,7 +1,9 @@
-"""Checks of what is compiled: Python runs it once, and its values become constants.
+"""What code reads from Python: to find what changes, and to tell two runs apart.
 
-A rule that counts in Python would count to one, and a program that is used again would
-go on with the settings it was made with. So what code reads is listed, and compared.
+Python runs code only once where TensorFlow compiles it, so a rule that counts in Python
+would count to one, and a program that is used again would go on with the settings it
+was made with. And a checkpoint belongs to one run, with its functions and settings. So
+what code reads is listed, and compared.
 """
 
 import contextlib
@@ -10,6 +12,7 @@ import inspect
 import sys
 import types
 from collections.abc import Iterator
+from numbers import Number
 
 import keras
 import numpy as np
@@ -17,23 +20,58 @@ import tensorflow as tf
 
 from mnist_lib.checks.arrays import require
 
-VALUES = bool | int | float | complex | str | bytes | np.generic | types.CodeType
+VALUES = Number | str | bytes | tuple | types.CodeType  # compared by what they are
+CHANGING = {"name", "training"}  # attributes that differ between runs of a program
 
 
 def python_state(**parts) -> list[tuple]:
     """List what the code of these parts reads from Python, each with its name.
 
     That is: what is in their attributes, lists and closures, and in the globals that
-    their functions name. Of what holds others only their number is listed.
+    their functions name. Of what holds others only title and number are listed.
     """
     state, waiting, seen = [], [*parts.items()], set()
     for name, part in waiting:  # which grows
         inner = inside(part)
-        state.append((name, part if inner is None else len(inner)))
+        state.append((name, part if inner is None else (title(part), len(inner))))
         if inner and id(part) not in seen:
             seen.add(id(part))
             waiting += [(f"{name}.{key}", value) for key, value in inner.items()]
     return state
+
+
+def describe(**parts) -> dict[str, str]:
+    """Return the state of these parts as texts, for another process to compare.
+
+    Left out are private attributes, and the values of variables.
+    """
+    texts = {}
+    for key, part in parts.items():
+        for name, value in python_state(**{key: part}):
+            keys = name.split(".")
+            if not any(key[:1] == "_" or key in CHANGING for key in keys):
+                texts[name] = as_text(value)
+    return texts
+
+
+def as_text(value) -> str:
+    """Return an entry of a state without where it is, in memory or in a file."""
+    match value:
+        case (kind, int()):
+            return kind
+        case types.CodeType():
+            numbers = [part for part in value.co_consts if isinstance(part, Number)]
+            return f"{value.co_names} {numbers}"
+        case tf.Variable():
+            return f"a variable of shape {tuple(value.shape)}"
+        case None | Number() | str() | bytes() | np.ndarray() | tf.Tensor():
+            return str(value)
+    return title(value)
+
+
+def title(part) -> str:
+    """Return a name that a part has in its owner's code."""
+    return getattr(part, "__name__", type(part).__name__).removesuffix("_v2")
 
 
 def inside(part) -> dict | None:
@@ -41,36 +79,50 @@ def inside(part) -> dict | None:
     if isinstance(part, dict):
         return part
     if isinstance(part, list | tuple | set):
-        return dict(enumerate(part))
+        return dict(enumerate(sorted(part, key=str) if isinstance(part, set) else part))
     if isinstance(part, functools.partial):
         return {"function": part.func, "arguments": part.args, **part.keywords}
     if isinstance(part, np.random.Generator):
-        return {"state": str(part.bit_generator.state)}
+        state = part.bit_generator.state
+        return {"seed": seed_of(part), "_state": str(state)}
     if part is np:  # whose global random numbers a function may draw
-        return {"random": str(np.random.get_state()[1:3])}
+        return {"_random": str(np.random.get_state()[1:3])}
     if inspect.ismethod(part):
         return {"function": part.__func__, "object": part.__self__}
     kind = part if inspect.isfunction(part) else type(part)
+    if hasattr(part, "get_config") and callable(part) and is_of_keras(kind):
+        return part.get_config()
     if not is_own(kind) or not hasattr(part, "__dict__"):
         return None
     return inside_function(part) if kind is part else vars(kind) | vars(part)
 
 
+def seed_of(random: np.random.Generator) -> int | None:
+    """Return the seed of random numbers, or None where there is none."""
+    seed = random.bit_generator.seed_seq.entropy
+    drawn = isinstance(seed, int) and seed >= 2**64  # by NumPy, of 128 bits
+    return None if drawn else seed
+
+
 def inside_function(function) -> dict:
     """Return a function's code and defaults, its attributes, and what it reads."""
     code, names = function.__code__, function.__globals__
-    read = {name: names[name] for name in names_in(code) if name in names}
+    read = {name: names[name] for name in sorted(names_in(code)) if name in names}
     read |= inspect.getclosurevars(function).nonlocals | vars(function)
     return read | {"code": code, "defaults": function.__defaults__}
 
 
+def is_of_keras(kind) -> bool:
+    """Tell whether Keras has defined a class or function."""
+    return (kind.__module__ or "").startswith("keras.")
+
+
 def is_own(kind) -> bool:
-    """Tell whether a class or function is the reader's, or a class of the course."""
+    """Tell whether a class or function is the reader's or the course's."""
     root = (kind.__module__ or "").partition(".")[0]
-    if root == "mnist_lib":
-        return inspect.isclass(kind)
     file = getattr(sys.modules.get(root), "__file__", None) or ""
-    return root not in sys.stdlib_module_names and "-packages" not in file
+    foreign = root in sys.stdlib_module_names or "-packages" in file
+    return root == "mnist_lib" or not foreign
 
 
 def names_in(code: types.CodeType) -> set[str]:

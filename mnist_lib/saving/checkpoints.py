@@ -8,21 +8,18 @@ TensorFlow writes each checkpoint under a new name, with checksums. One counts i
 it is whole, so there is always one to go on from, whenever the program was killed.
 """
 
-import functools
-import inspect
 import json
 import math
 import os
 import shutil
 import tempfile
-import types
-from numbers import Number
 from pathlib import Path, PurePath
 
 import numpy as np
 import tensorflow as tf
 
 from mnist_lib import checks
+from mnist_lib.checks.tracing import describe, seed_of
 from mnist_lib.dense_layers import variables_of
 from mnist_lib.saving.disk import refusing, sha256
 from mnist_lib.training import Callback
@@ -30,7 +27,6 @@ from mnist_lib.training import Callback
 __all__ = ["TrainingCheckpoint"]
 
 PROGRESS = "progress/.ATTRIBUTES/py_state"  # a PythonState's name in a checkpoint
-CHANGING = {"name", "training"}  # attributes that differ between runs of a program
 
 
 class TrainingCheckpoint(Callback, tf.train.experimental.PythonState):
@@ -77,7 +73,7 @@ class TrainingCheckpoint(Callback, tf.train.experimental.PythonState):
         self.before_epoch = state_of(self.random)
         parts = {"model": model, "update": update, "distort": distort}
         parts |= {name: self.settings.get(name) for name in ("learning_rate", "loss")}
-        self.description = describe(parts) | describe_data(generator)
+        self.description = describe_run(generator, **parts)
         strategy = getattr(model.weights[0], "distribute_strategy", None)
         self.writes = strategy is None or strategy.extended.should_checkpoint
         parts = {"weights": variables_of(model), "rule": slot_variables(update)}
@@ -206,69 +202,14 @@ def state_of(random) -> dict | None:
     return random and random.bit_generator.state
 
 
-def describe_data(generator) -> dict[str, str]:
-    """Return by name what has to be the same for data to come in the same order."""
+def describe_run(generator, **parts) -> dict[str, str]:
+    """Return by name what makes a training: its parts, and the data in their order."""
     seed, _ = tf.compat.v1.get_seed(0)
     settings = {
         "batch_size": generator.batch_size,
         "shuffle": bool(generator.shuffle),
+        "seed": seed_of(generator.random),
         "TensorFlow's seed": None if seed == 87654321 else seed,  # where none is set
         "the data's digest": sha256(generator.images, generator.labels),
     }
-    return describe(settings) | describe(generator.random)
-
-
-def describe(part, name: str = "") -> dict[str, str]:
-    """Return what a part of a training is and what it holds, each by its name.
-
-    That is: numbers, functions, shapes of variables, and seeds, in attributes, lists,
-    closures, and numbers in globals.
-    """
-    title, inner = title_and_inner(part)
-    facts = {name: title.removesuffix("_v2")} if name else {}
-    for key, value in inner.items():
-        changes = f"{key}".startswith("_") or key in CHANGING
-        if value is not part and not changes:
-            facts |= describe(value, f"{name}.{key}" if name else key)
-    return facts
-
-
-def words_of(function) -> str:
-    """Return what a function calls, and the numbers in it."""
-    code = function.__code__
-    constants = *code.co_consts, *(function.__defaults__ or ())
-    numbers = [value for value in constants if isinstance(value, Number)]
-    return f"{code.co_names} {numbers}"
-
-
-def inside_function(function) -> dict:
-    """Return by name what a function holds: values from around it, and its code."""
-    inner, names, _, _ = inspect.getclosurevars(function)
-    inner |= {name: value for name, value in names.items() if isinstance(value, Number)}
-    if "-packages" not in function.__code__.co_filename:
-        inner["code"] = words_of(function)
-    return inner
-
-
-def title_and_inner(part) -> tuple[str, dict]:
-    """Return what a part is called, and by name what it holds."""
-    title = getattr(part, "__name__", type(part).__name__)
-    inner = getattr(part, "__dict__", {}) if callable(part) else {}
-    match part:
-        case None | Number() | str() | type() | np.ndarray() | tf.Tensor():
-            return str(part), {}
-        case tf.Variable():
-            return f"a variable of shape {tuple(part.shape)}", {}
-        case dict() | list() | tuple():
-            return title, part if isinstance(part, dict) else dict(enumerate(part))
-        case np.random.Generator():
-            seed = part.bit_generator.seed_seq.entropy
-            unseeded = isinstance(seed, int) and seed >= 2**64  # NumPy draws 128 bits
-            return title, {"seed": None if unseeded else seed}
-        case functools.partial():
-            inner = {"of": part.func, "arguments": part.args, **part.keywords}
-        case types.FunctionType() if not hasattr(part, "__wrapped__"):
-            inner = inside_function(part)
-        case _ if type(part).__module__.startswith("keras.") and callable(part):
-            inner = part.get_config()
-    return title, inner
+    return describe(**parts) | describe(**settings)

@@ -16,7 +16,8 @@ import numpy as np
 import tensorflow as tf
 
 from mnist_lib.checks import require
-from mnist_lib.saving.checkpoints import describe, saved_checkpoints, state_of
+from mnist_lib.checks.tracing import describe
+from mnist_lib.saving.checkpoints import saved_checkpoints, state_of
 from mnist_lib.saving.disk import sha256
 from mnist_lib.workers.addresses import find_cluster, is_listening, split_address
 
@@ -88,7 +89,7 @@ def facts_of_training(images, labels, settings: dict) -> dict[str, str]:
         "the code": sha256(*code),
         "TensorFlow's version": tf.__version__,
         "the images and labels": sha256(np.asarray(images), np.asarray(labels)),
-        **{name: str(describe(settings.get(name), name)) for name in SETTINGS},
+        **{name: str(describe(**{name: settings.get(name)})) for name in SETTINGS},
         "distort.random": str(
             state_of(getattr(settings.get("distort"), "random", None))
         ),

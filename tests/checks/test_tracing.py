@@ -1,9 +1,18 @@
+import functools
+
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from keras.optimizers.schedules import ExponentialDecay
 
-from mnist_lib import Adam, NaiveDense, update_weights
-from mnist_lib.checks.tracing import check_rule_state, first_change, python_state
+from mnist_lib import Adam, Distortion, NaiveDense, one_cycle, update_weights
+from mnist_lib.checks.tracing import (
+    check_rule_state,
+    describe,
+    first_change,
+    python_state,
+)
 
 WEIGHTS = [tf.Variable(tf.zeros((2, 3)))]
 COUNTS = []
@@ -103,3 +112,46 @@ def test_two_parts_that_read_the_same_have_one_state():
     assert first_change(before, again) is None
     longer = python_state(rules=[Counter(), Counter()])
     assert first_change(before, longer) == "rules"
+
+
+def loss_with(share):
+    return lambda labels, predictions: share * np.e
+
+
+def fixed_at(peak):
+    """A schedule like those in notebooks, which read a number from outside."""
+    return eval("lambda step: PEAK", {"PEAK": peak})
+
+
+class Own:
+    """A reader's layer, with a circle in it."""
+
+    def __init__(self, activation):
+        self.activation, self.self = activation, self
+
+
+def test_a_part_is_described_by_what_it_does():
+    pairs = [
+        (tf.nn.relu, tf.nn.tanh),
+        (tf.nn.leaky_relu, functools.partial(tf.nn.leaky_relu, alpha=0.1)),
+        (lambda x: x + 1, lambda x: x + 2),
+        (lambda x: tf.nn.relu(x), lambda x: tf.nn.tanh(x)),
+        (loss_with(0.1), loss_with(0.2)),
+        (fixed_at(0.1), fixed_at(0.2)),
+        (one_cycle(0.1, 10), one_cycle(0.1, 20)),
+        (Distortion(), Distortion(shift=2)),
+        (Distortion(seed=1), Distortion(seed=2)),
+        (keras.layers.Dense(5, "relu"), keras.layers.Dense(5, "tanh")),
+        (np.ones(3), np.zeros(3)),
+        (ExponentialDecay(0.1, 3, 0.5), ExponentialDecay(0.1, 3, 0.6)),
+        (Own(tf.nn.relu), Own(tf.nn.tanh)),
+    ]
+    for one, other in pairs:
+        assert describe(part=one) != describe(part=other)
+    for make in (
+        lambda: loss_with(0.1),
+        Distortion,
+        lambda: keras.layers.Dense(5),
+        Counter,
+    ):
+        assert describe(part=make()) == describe(part=make())

@@ -28,11 +28,7 @@ from mnist_lib import (
     one_training_step,
     update_weights,
 )
-from mnist_lib.saving.checkpoints import (
-    check_no_pattern,
-    describe,
-    read_progress,
-)
+from mnist_lib.saving.checkpoints import check_no_pattern, read_progress
 
 DATA, INDEX = ".data-00000-of-00001", ".index"
 
@@ -236,35 +232,6 @@ def test_the_checkpoint_of_another_training_is_refused(tmp_path):
         with pytest.raises(ValueError, match=words):
             train(tmp_path, **{**settings, **change})
         assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before
-
-
-def loss_with(share):
-    return lambda labels, predictions: share * np.e
-
-
-def fixed_at(peak):
-    """A schedule like those in notebooks, which read a number from outside."""
-    return eval("lambda step: PEAK", {"PEAK": peak})
-
-
-def test_a_part_is_described_by_what_it_does():
-    pairs = [
-        (tf.nn.relu, tf.nn.tanh),
-        (tf.nn.leaky_relu, functools.partial(tf.nn.leaky_relu, alpha=0.1)),
-        (lambda x: x + 1, lambda x: x + 2),
-        (lambda x: tf.nn.relu(x), lambda x: tf.nn.tanh(x)),
-        (loss_with(0.1), loss_with(0.2)),
-        (fixed_at(0.1), fixed_at(0.2)),
-        (one_cycle(0.1, 10), one_cycle(0.1, 20)),
-        (Distortion(), Distortion(shift=2)),
-        (Distortion(seed=1), Distortion(seed=2)),
-        (keras.layers.Dense(5, "relu"), keras.layers.Dense(5, "tanh")),
-        (np.ones(3), np.zeros(3)),
-    ]
-    for one, other in pairs:
-        assert describe(one, "part") != describe(other, "part")
-    for make in (lambda: loss_with(0.1), Distortion, lambda: keras.layers.Dense(5)):
-        assert describe(make(), "part") == describe(make(), "part")
 
 
 SHORT = {"count": 20, "batch_size": 20, "epochs": 2}  # two checkpoints
