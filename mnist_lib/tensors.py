@@ -26,7 +26,7 @@ __all__ = [
 ]
 
 
-stand_in = functools.cache(make_stand_in)  # drawing takes seconds
+cached_stand_in = functools.cache(make_stand_in)  # drawing takes seconds
 
 
 class StandInWarning(UserWarning):
@@ -67,14 +67,14 @@ def load_mnist(path: str | os.PathLike | None = None) -> tuple[tuple, tuple]:
     problem = "MNIST_SOURCE asks for them"
     if source != "stand-in":
         try:
-            copy = files.download_mnist()
+            copy = files.fetch_mnist()
             return files.read_mnist(copy, "Delete the file to download it anew")
         except OSError as error:
             problem = f"MNIST could not be downloaded ({error})"
         if source == "mnist":
             raise ConnectionError(f"{problem}, and MNIST_SOURCE forbids stand-ins")
     warnings.warn(f"stand-in digits: {problem}", StandInWarning, stacklevel=2)
-    return deepcopy(stand_in())
+    return deepcopy(cached_stand_in())
 
 
 def describe_digits(train_images: np.ndarray) -> str:
@@ -90,7 +90,7 @@ def describe_digits(train_images: np.ndarray) -> str:
     if files.is_mnist(train_images):
         return f"These are the digits of MNIST, {count:,} to train on."
     numbers = "the numbers in the text are MNIST's."
-    if count == 60_000 and np.array_equal(train_images, stand_in()[0][0]):
+    if count == 60_000 and np.array_equal(train_images, cached_stand_in()[0][0]):
         return (
             "These are NOT the digits of MNIST but stand-ins drawn by the program.\n"
             f"Everything works as described, but {numbers}"

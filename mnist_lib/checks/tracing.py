@@ -50,11 +50,11 @@ def describe(**parts) -> dict[str, str]:
         for name, value in python_state(**{key: part}):
             keys = name.split(".")
             if not any(key[:1] == "_" or key in CHANGING for key in keys):
-                texts[name] = as_text(value)
+                texts[name] = text_of(value)
     return texts
 
 
-def as_text(value) -> str:
+def text_of(value) -> str:
     """Return an entry of a state without where it is, in memory or in a file."""
     match value:
         case (kind, int()):

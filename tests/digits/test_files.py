@@ -1,8 +1,12 @@
 import gzip
 import http.server
+import re
+import resource
+import struct
 import subprocess
 import sys
 import threading
+import zipfile
 
 import numpy as np
 import pytest
@@ -80,24 +84,77 @@ def test_idx_files_that_are_not_mnist_are_refused(arrays, tmp_path, ending):
     assert refused(tmp_path, "is not MNIST: the bytes of x_test differ")
 
 
+class Trap:
+    """Opens a file where somebody unpickles it."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return (open, (str(self.path), "w"))
+
+
 def test_other_files_are_refused_with_advice(arrays, tmp_path):
     path = tmp_path / "a.npz"
-    assert refused(path, "a.npz is not a file. ")
+    assert refused(path, "a.npz is not usable: No such file or directory. ")
     wrong = {
         "x_train is|the bytes of x_train differ": {"x_train": arrays["x_train"] + 1},
         r"x_train must be uint8 of .*\(6, 784\)": {
             "x_train": arrays["x_train"].reshape(6, 784)
         },
         "y_test must be uint8.*got int64": {"y_test": arrays["y_test"].astype("i8")},
-        "it must hold": {"more": arrays["y_test"]},
-        "allow_pickle=False": {"y_test": np.array([None] * 4)},
+        "allow_pickle=False": {"y_test": np.array([Trap(tmp_path / "ran")])},
     }
     for words, change in wrong.items():
         np.savez(path, **{**arrays, **change})
         assert refused(path, f"({words}).*For other data use np.load.'{path}'")
+    assert not (tmp_path / "ran").exists()
+    np.savez(path, digits=arrays["x_train"])
+    words = r"it must be one with x_train, y_train, x_test, y_test, got \['digits'\]"
+    assert refused(path, words)
     for content in (b"", b"<html>not found</html>", path.read_bytes()[:500]):
         path.write_bytes(content)
         assert refused(path, "a.npz is not usable: ")
+
+
+def header(text):
+    return b"\x93NUMPY\1\0" + struct.pack("<H", len(text)) + text.encode()
+
+
+def described(shape):
+    return f"{{'descr': '|u1', 'fortran_order': False, 'shape': {shape}, }}"
+
+
+GOOD = described(SHAPES["x_train"])
+STRANGE = {
+    "too short": header(GOOD) + bytes(4703),
+    "huge": header(described((10**9, 10**9))) + bytes(4704),
+    "a giant header": header(GOOD + " " * 60000) + bytes(4704),
+    "a header that is code": header("open('ran', 'w')") + bytes(4704),
+    "a header that is deep": header("(" * 500) + bytes(4704),
+    "no header": b"no array",
+}
+
+
+@pytest.mark.parametrize("content", STRANGE.values(), ids=STRANGE)
+def test_what_np_save_does_not_write_is_refused(arrays, tmp_path, content):
+    path = tmp_path / "a.npz"
+    with zipfile.ZipFile(path, "w") as archive:
+        for name in SHAPES:
+            archive.writestr(f"{name}.npy", content)
+    assert refused(path, "a.npz is not usable: ")
+
+
+def test_no_more_of_a_bomb_is_read_than_of_mnist(arrays, tmp_path):
+    path, zeros = tmp_path / "a.npz", np.zeros((2**14, 2**13), "uint8")
+    np.savez_compressed(path, **{**arrays, "x_train": zeros})  # 128 MiB in 130 kB
+    limits = resource.getrlimit(resource.RLIMIT_AS)
+    in_use = int(re.search(r"VmSize:\s+(\d+)", open("/proc/self/status").read())[1])
+    resource.setrlimit(resource.RLIMIT_AS, ((in_use + 2**16) * 1024, limits[1]))
+    try:  # with 64 MiB to go
+        assert refused(path, "a.npz is not usable: ")
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, limits)
 
 
 @pytest.fixture
@@ -129,11 +186,11 @@ def server(monkeypatch, tmp_path):
 
 def test_a_download_from_the_second_address_is_kept_and_silent(server, capsys):
     server.goes_on.set()
-    path = files.download_mnist()
+    path = files.fetch_mnist()
     assert path.read_bytes() == b"first second"
     assert [*path.parent.iterdir()] == [path]  # and nothing unfinished
     files.ADDRESSES.clear()
-    assert path == files.download_mnist()  # the second time from the cache
+    assert path == files.fetch_mnist()  # the second time from the cache
     assert capsys.readouterr().out == ""
 
 
@@ -142,7 +199,7 @@ def test_a_download_from_the_second_address_is_kept_and_silent(server, capsys):
 def test_nobody_sees_half_a_download_also_of_a_killed_process(server, tmp_path):
     code = (
         "import sys; from mnist_lib.digits import files\n"
-        "files.ADDRESSES = sys.argv[1:]; print(files.download_mnist().read_text())"
+        "files.ADDRESSES = sys.argv[1:]; print(files.fetch_mnist().read_text())"
     )
     command = [sys.executable, "-c", code, *files.ADDRESSES]
     killed, other = (

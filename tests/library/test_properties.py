@@ -31,7 +31,6 @@ from mnist_lib import (
     to_vectors,
     update_weights,
 )
-from mnist_lib.saving.archives import read_arrays
 
 SEEDS = st.integers(0, 2**63)
 
@@ -201,26 +200,6 @@ def test_weights_of_any_kind_come_back_bit_for_bit(path, arrays):
     for weight, array in zip(model.weights, arrays, strict=True):
         assert weight.dtype == array.dtype and weight.shape == array.shape
         assert weight.numpy().tobytes() == array.tobytes()  # also of NaN and -0.0
-
-
-@given(
-    st.dictionaries(st.integers(0, 2**16), st.integers(0, 255), min_size=1),
-    st.none() | st.integers(0, 2**16),
-)
-def test_a_damaged_file_is_refused_by_name_or_gives_what_was_written(path, bytes_, end):
-    arrays = {"images": np.arange(60.0), "labels": np.arange(9, dtype="uint8")}
-    with path.open("wb") as file:
-        np.savez_compressed(file, **arrays)
-    content = bytearray(path.read_bytes())
-    for place, byte in bytes_.items():
-        content[place % len(content)] = byte
-    path.write_bytes(content[:end])
-    try:
-        read = read_arrays(path, {n: (a.shape, a.dtype) for n, a in arrays.items()})
-    except ValueError as error:
-        assert str(error).startswith(str(path))
-    else:
-        assert all(np.array_equal(read[name], arrays[name]) for name in arrays)
 
 
 # Bad input
