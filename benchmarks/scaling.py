@@ -27,7 +27,7 @@ def run_worker(settings) -> None:
     import tensorflow as tf
 
     from mnist_lib import join_cluster
-    from mnist_lib.workers.measuring import time_steps_and_sums
+    from mnist_lib.notebook.measuring import time_steps_and_sums
 
     tf.config.threading.set_intra_op_parallelism_threads(1)
     sizes = settings.batch_sizes, settings.rounds

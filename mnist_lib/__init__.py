@@ -6,6 +6,7 @@ weights. Each module has a chapter of the same name in the course.
 """
 
 from mnist_lib.batching import BatchGenerator
+from mnist_lib.callbacks.checkpoints import TrainingCheckpoint
 from mnist_lib.dense_layers import (
     NaiveDense,
     NaiveSequential,
@@ -42,7 +43,6 @@ from mnist_lib.notebook.plots import (
     plot_weights,
     show_digits,
 )
-from mnist_lib.saving.checkpoints import TrainingCheckpoint
 from mnist_lib.saving.weights import load_weights, save_weights, to_keras
 from mnist_lib.scaling import (
     distributed_step,

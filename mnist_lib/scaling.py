@@ -17,9 +17,9 @@ from collections.abc import Callable
 import tensorflow as tf
 
 from mnist_lib import checks, compiling, training
+from mnist_lib.callbacks.checkpoints import TrainingCheckpoint
+from mnist_lib.callbacks.watching import watched
 from mnist_lib.gradient_tape import average_loss, loss_and_gradients
-from mnist_lib.notebook.watching import watched
-from mnist_lib.saving.checkpoints import TrainingCheckpoint
 from mnist_lib.training import History, training_mode, update_weights
 from mnist_lib.workers import cluster
 

@@ -1,4 +1,5 @@
-"""What someone at a notebook needs: figures, checks of answers, a watch over training.
+"""What the chapters need around their own code.
 
-No digits are read here, and no steps are taken.
+Figures, checks of answers, and the program with which chapter 9 measures. No part of
+the library but this package's list of names depends on it.
 """

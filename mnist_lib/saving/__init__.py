@@ -1,5 +1,5 @@
-"""From a network or a training run to files, and back.
+"""From a network to files, and back.
 
-Weights, checkpoints, and files that are read without trust and written whole or not at
+Files of weights, and files of any kind: read without trust, written whole or not at
 all. What is saved is not computed here.
 """

@@ -28,7 +28,7 @@ from mnist_lib import (
     one_training_step,
     update_weights,
 )
-from mnist_lib.saving.checkpoints import check_no_pattern, read_progress
+from mnist_lib.callbacks.checkpoints import check_no_pattern, read_progress
 
 DATA, INDEX = ".data-00000-of-00001", ".index"
 

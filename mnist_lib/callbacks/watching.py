@@ -1,7 +1,7 @@
 """What the library's ``fit`` does for someone who tries things out at a notebook.
 
 It takes a Keras optimizer for a rule, returns the history when it is interrupted,
-says when a training is stuck, and puts its own words before those of TensorFlow. The
+says when a run is stuck, and puts its own words before those of TensorFlow. The
 loop is that of chapter 5.
 """
 

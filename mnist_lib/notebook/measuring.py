@@ -1,6 +1,6 @@
 """A program for two workers: how long do steps and all-reduces take?
 
-``start_workers(["-m", "mnist_lib.workers.measuring"], 2)`` runs it.
+``start_workers(["-m", "mnist_lib.notebook.measuring"], 2)`` runs it.
 """
 
 import json

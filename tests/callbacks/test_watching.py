@@ -16,7 +16,7 @@ from mnist_lib import (
     fit_compiled,
     update_weights,
 )
-from mnist_lib.notebook.watching import Watcher
+from mnist_lib.callbacks.watching import Watcher
 
 
 class Interrupt(Callback):

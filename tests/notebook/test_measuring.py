@@ -4,7 +4,7 @@ import json
 import pytest
 
 from mnist_lib import start_workers
-from mnist_lib.workers.measuring import time_calls
+from mnist_lib.notebook.measuring import time_calls
 
 
 def test_the_calls_in_which_tensorflow_compiles_do_not_count():
@@ -17,7 +17,7 @@ def test_the_calls_in_which_tensorflow_compiles_do_not_count():
 @pytest.mark.slow
 @pytest.mark.integration
 def test_worker_0_tells_what_steps_and_sums_take_alone_and_together():
-    program = ["-m", "mnist_lib.workers.measuring"]
+    program = ["-m", "mnist_lib.notebook.measuring"]
     lines = start_workers(program, 2, out=io.StringIO())
     alone, together = json.loads(lines[0][-1])
     assert alone.keys() == together.keys()
