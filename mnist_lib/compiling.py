@@ -132,7 +132,7 @@ class CompiledEpoch:
         yield from self.program(images, labels, rates).numpy()
 
 
-def fit_compiled(
+def fit_compiled(  # noqa: D417
     model,
     images,
     labels,
@@ -159,23 +159,10 @@ def fit_compiled(
     ``tf.print`` prints in every step, with ``jit_compile=False``.
 
     Args:
-        model: As for ``fit``.
-        images: As for ``fit``.
-        labels: As for ``fit``.
-        epochs: As for ``fit``.
-        batch_size: As for ``fit``.
-        learning_rate: As for ``fit``.
-        shuffle: As for ``fit``.
-        seed: As for ``fit``.
-        validation_data: As for ``fit``.
-        metric: As for ``fit``.
-        verbose: As for ``fit``.
-        update: As for ``fit``.
-        distort: As for ``fit``.
+        model: As for ``fit``, like every argument that is not listed here.
         jit_compile: Let XLA turn the graph into machine code. It is compiled once for a
             model: further calls with the same settings use the program again.
         callbacks: As for ``fit``, but told of batches when an epoch is over.
-        loss: As for ``fit``.
 
     Returns:
         ``History`` with every batch's loss and each epoch's figures.

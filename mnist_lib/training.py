@@ -158,13 +158,13 @@ class Callback:
     """
 
     def on_train_begin(self, model, generator, history, update, distort) -> None:
-        """Called once, before the first step, with all parts of the training."""
+        """Called once, before the first step, with all parts of the run."""
 
     def on_batch_end(self, batch: int, history: History) -> None:
         """Called after the step on each batch, counted from 0 in its epoch."""
 
     def on_epoch_end(self, epoch: int, history: History) -> bool | None:
-        """Called when an epoch has been measured; return True to stop the training."""
+        """Called when an epoch has been measured; return True to stop it."""
 
 
 def run_steps(
@@ -191,9 +191,9 @@ def record_losses(history, losses, generator, verbose, callbacks=()) -> None:
     """Add an epoch's losses to the history as they come, print them, and tell of them.
 
     Args:
-        history: The ``History`` of this training.
+        history: The ``History`` of this run.
         losses: The losses of an epoch's steps, or of those that are left.
-        generator: The ``BatchGenerator`` of this training.
+        generator: The ``BatchGenerator`` of this run.
         verbose: As for ``fit``.
         callbacks: As for ``fit``.
 
@@ -204,7 +204,7 @@ def record_losses(history, losses, generator, verbose, callbacks=()) -> None:
     if verbose:
         print(f"Epoch {epoch}")
     bar = keras.utils.Progbar(len(generator), verbose=verbose == "bar")
-    for batch, loss in enumerate(losses, first):
+    for batch, loss in enumerate(losses, first):  # asking for a loss takes the step
         checks.check_finite_loss(float(loss), epoch, batch)
         history.add_batch(loss, generator.size_of(batch))
         bar.update(batch + 1, [("loss", float(loss))])

@@ -1,6 +1,6 @@
 """From a run that must not stop to one that may be killed: all of it saved in time.
 
-A training is more than its weights. To go on as if nothing had happened, it also
+A training run is more than its weights. To go on as if nothing had happened, it also
 needs the slot variables of the update rule, its position in the data, the order of the
 examples, the states of the random numbers, and the history so far.
 
@@ -67,7 +67,7 @@ class TrainingCheckpoint(Callback, tf.train.experimental.PythonState):
         check_no_pattern(self.folder)
 
     def on_train_begin(self, model, generator, history, update, distort) -> None:
-        """Bring the training to the state of the newest checkpoint, if there is one."""
+        """Bring the run to the state of the newest checkpoint, if there is one."""
         self.history, self.generator = history, generator
         self.random = getattr(distort, "random", None)
         self.before_epoch = state_of(self.random)
@@ -95,7 +95,7 @@ class TrainingCheckpoint(Callback, tf.train.experimental.PythonState):
             self.save()
 
     def on_epoch_end(self, epoch: int, history) -> None:
-        """Save the training between two epochs."""
+        """Save the run between two epochs."""
         self.before_epoch = state_of(self.random)
         self.save()
 
@@ -105,7 +105,7 @@ class TrainingCheckpoint(Callback, tf.train.experimental.PythonState):
             self.manager.save()
 
     def restore(self, checkpoint: tf.train.Checkpoint) -> None:
-        """Bring all parts of the training to the newest state that is whole."""
+        """Bring all parts of the run to the newest state that is whole."""
         damaged = []
         for path in reversed(saved_checkpoints(self.folder)):
             try:
@@ -113,7 +113,7 @@ class TrainingCheckpoint(Callback, tf.train.experimental.PythonState):
             except ValueError as error:
                 damaged.append(error)
                 continue
-            self.check_same_training(path, progress)
+            self.check_same_run(path, progress)
             checkpoint.restore(path.as_posix()).assert_consumed()
             epoch, batch = divmod(len(self.history.batch_losses), len(self.generator))
             told = f"Going on from epoch {epoch}, batch {batch} of {path}"
@@ -123,8 +123,8 @@ class TrainingCheckpoint(Callback, tf.train.experimental.PythonState):
         if damaged and (self.folder / "checkpoint").exists():  # written after the first
             raise damaged[0]
 
-    def check_same_training(self, path: Path, progress: dict) -> None:
-        """Refuse a checkpoint whose steps are not those of this training."""
+    def check_same_run(self, path: Path, progress: dict) -> None:
+        """Refuse a checkpoint whose steps are not those of this run."""
         saved, own = progress["description"], self.description
         advice = f"Use another folder, or delete {path.parent} to begin anew"
         for name in saved | own:
@@ -191,7 +191,7 @@ def slot_variables(rule) -> list[tf.Variable]:
     return [part for part in tf.nest.flatten(held) if hasattr(part, "assign")]
 
 
-# What makes a training
+# What makes a run
 
 
 def state_of(random) -> dict | None:
@@ -203,7 +203,7 @@ def state_of(random) -> dict | None:
 
 
 def describe_run(generator, **parts) -> dict[str, str]:
-    """Return by name what makes a training: its parts, and the data in their order."""
+    """Return by name what makes a run: its parts, and the data in their order."""
     seed, _ = tf.compat.v1.get_seed(0)
     settings = {
         "batch_size": generator.batch_size,

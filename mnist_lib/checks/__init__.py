@@ -12,7 +12,6 @@ from mnist_lib.checks.arrays import (
     check_finite,
     check_inputs,
     check_iterable,
-    check_labels,
     check_number,
     check_pictures,
     check_positive_integer,

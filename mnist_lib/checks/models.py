@@ -175,8 +175,9 @@ def check_trainable(layers) -> None:
         alone = isinstance(layer, keras.Layer) and not isinstance(layer, keras.Model)
         told = alone and "training" in inspect.signature(layer.call).parameters
         # Running means, or the seeds of random numbers.
-        missed, got = told and layer.non_trainable_variables, f"{layer!r} of Keras"
+        missed = told and layer.non_trainable_variables
         expected = "told by an attribute training whether they train"
+        got = f"the Keras layer {layer!r}"
         require(not missed, "layers", expected, got)
 
 

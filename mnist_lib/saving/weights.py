@@ -76,7 +76,7 @@ def kinds(arrays: dict) -> str:
 
 
 def to_keras(model) -> keras.Sequential:
-    """Build the same network of Keras's layers, with a copy of the weights.
+    """Build the same network of Keras layers, with a copy of the weights.
 
     Keras does the rest: ``.save("digits.keras")`` writes a file for
     ``keras.models.load_model``, and ``.export("folder")`` a SavedModel for

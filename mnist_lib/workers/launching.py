@@ -48,9 +48,9 @@ def start_workers(
         lines, failures = run_workers(program, count, out)
         if not failures:
             return lines
-        lost, worker, words = min(failures)
-        told = f"worker {worker} {'was lost' if lost else 'failed'}"
-        if restarts < 1 or not lost:
+        rank, worker, words = min(failures)
+        told = f"worker {worker} {'was lost' if rank else 'failed'}"
+        if restarts < 1 or rank == 0:
             raise RuntimeError(f"{told}: {words}")
         print(f"{told}; starting all again", file=out)
         restarts -= 1
@@ -129,9 +129,10 @@ def show(workers: list[Worker], out, shown: list[str]) -> list[str]:
 
 
 def describe_failure(own: int, code: int, worker: Worker) -> tuple[int, int, str]:
-    """Return how little a failure tells (0 to 2), whose it is, and in which words.
+    """Return a failure's rank, whose it is, and in which words.
 
-    Those that one failure took along tell less than the one that failed.
+    The lowest rank is the cause: 0 for an error, 1 for a worker that was killed, 2 for
+    one that lost its connection to another.
     """
     worker.complaints.seek(0)
     words = [f"exit code {code}", *worker.complaints.read().split("\n")]
