@@ -30,6 +30,9 @@ def make_model(inputs=6, classes=3):
     )
 
 
+fit_as_graph = functools.partial(fit_compiled, jit_compile=False)  # without XLA, sooner
+
+
 def difference(one, other):
     pairs = zip(one.weights, other.weights, strict=True)
     return max(np.abs(a.numpy() - b.numpy()).max() for a, b in pairs)
@@ -67,8 +70,7 @@ def test_distorted_pictures_are_the_same_for_both(random):
     settings = {"batch_size": 20, "learning_rate": 0.1, "shuffle": True, "seed": 1}
     expected, _ = trained(fit, data, distort=Distortion(seed=5), **settings)
     plain, _ = trained(fit, data, **settings)
-    settings |= {"distort": Distortion(seed=5), "jit_compile": False}
-    model, _ = trained(fit_compiled, data, **settings)
+    model, _ = trained(fit_as_graph, data, distort=Distortion(seed=5), **settings)
     assert difference(model, expected) <= 1e-5 < difference(model, plain)
 
 
@@ -90,8 +92,8 @@ def test_it_prints_the_lines_of_fit(small_data, capsys):
     images, labels = (np.concatenate([part] * 3)[:101] for part in small_data)
     settings = {"batch_size": 1, "epochs": 2, "metric": accuracy, "verbose": 1}
     settings |= {"validation_data": small_data}
-    as_graph, printed = functools.partial(fit_compiled, jit_compile=False), []
-    for train in (fit, as_graph):
+    printed = []
+    for train in (fit, fit_as_graph):
         trained(train, (images, labels), **settings)
         printed.append(capsys.readouterr().out)
     assert printed[0] == printed[1]
@@ -172,8 +174,7 @@ def test_its_signature_is_that_of_fit_and_jit_compile():
 
 def test_float64_weights_stay_float64(small_data):
     models = []
-    as_graph = functools.partial(fit_compiled, jit_compile=False)
-    for train in (fit, as_graph):
+    for train in (fit, fit_as_graph):
         model = in_float64(make_model())
         images, labels = small_data[0].astype("float64"), small_data[1]
         rule = Adam(model.weights)
@@ -196,7 +197,7 @@ def mirrored(images):
 )
 def test_it_takes_numbers_schedules_and_distortions_of_any_kind(small_data, change):
     expected, _ = trained(fit, small_data, **change)
-    model, _ = trained(fit_compiled, small_data, jit_compile=False, **change)
+    model, _ = trained(fit_as_graph, small_data, **change)
     assert difference(model, expected) <= 1e-5
 
 
