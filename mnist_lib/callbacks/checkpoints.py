@@ -40,9 +40,9 @@ class TrainingCheckpoint(Callback, tf.train.experimental.PythonState):
     The checkpoint of a different run is refused. A run is the same if it has the same
     data in the same order, layers, activations, loss function, update rule and
     distortion, with the same numbers and seeds (including TensorFlow's), and the same
-    learning rate or schedule. Functions are compared by their names, their code, and
-    the numbers that they use. The number of epochs and the weights at the start may
-    differ.
+    learning rate or schedule. Functions and layers are compared by their names, their
+    code, and the values that they use. The number of epochs and the weights at the
+    start may differ.
 
     The slot variables of the rule must be attributes of it, each a ``tf.Variable`` or a
     list of them. A distortion must draw its random numbers from its attribute
