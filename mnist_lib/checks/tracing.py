@@ -9,6 +9,7 @@ what code reads is listed, and compared.
 import contextlib
 import functools
 import inspect
+import os
 import sys
 import types
 from collections.abc import Iterator
@@ -20,6 +21,8 @@ import tensorflow as tf
 
 from mnist_lib.checks.arrays import require
 
+# Where packages were installed, which need not be called site-packages.
+LIBRARIES = os.path.dirname(os.path.dirname(tf.__file__))
 VALUES = Number | str | bytes | tuple | types.CodeType  # compared by what they are
 CHANGING = {"name", "training"}  # attributes that differ between runs of a program
 
@@ -121,7 +124,8 @@ def is_own(kind) -> bool:
     """Tell whether a class or function is the reader's or the course's."""
     root = (kind.__module__ or "").partition(".")[0]
     file = getattr(sys.modules.get(root), "__file__", None) or ""
-    foreign = root in sys.stdlib_module_names or "-packages" in file
+    installed = "-packages" in file or file.startswith(LIBRARIES)
+    foreign = root in sys.stdlib_module_names or installed
     return root == "mnist_lib" or not foreign
 
 

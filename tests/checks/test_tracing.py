@@ -7,6 +7,7 @@ import tensorflow as tf
 from keras.optimizers.schedules import ExponentialDecay
 
 from mnist_lib import Adam, Distortion, NaiveDense, one_cycle, update_weights
+from mnist_lib.checks import tracing
 from mnist_lib.checks.tracing import (
     check_rule_state,
     describe,
@@ -155,3 +156,11 @@ def test_a_part_is_described_by_what_it_does():
         Counter,
     ):
         assert describe(part=make()) == describe(part=make())
+
+
+def test_a_library_is_not_looked_into_wherever_it_is_installed(monkeypatch):
+    """pip's option --target installs into any folder."""
+    monkeypatch.setattr(tf, "__file__", "/opt/libraries/tensorflow/__init__.py")
+    monkeypatch.setattr(tracing, "LIBRARIES", "/opt/libraries")
+    (name, _), *inner = python_state(weight=WEIGHTS[0])
+    assert (name, inner) == ("weight", [])
