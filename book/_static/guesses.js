@@ -108,7 +108,7 @@
     state.open ||= isSolved(guess);
     remember();
     draw([guess]);
-    const reason = guess.reasons[choice]?.textContent.trim();
+    const reason = guess.kind !== "number" && guess.reasons[choice].textContent.trim();
     if (reason) spoken.textContent = `${choice === guess.right ? "" : say("Not quite.")} ${reason}`;
   };
 
@@ -145,7 +145,7 @@
     }
     foldClosed(some);
     all.textContent = say(guesses.every(isOpen) ? "Hide again" : "Show all");
-    forget.hidden = !guesses.some((guess) => stateOf(guess).tries.length);
+    forget.style.visibility = guesses.some((guess) => stateOf(guess).tries.length) ? "" : "hidden";
     const questions = guesses.filter(({ kind }) => kind === "question");
     const right = questions.filter((guess) => stateOf(guess).tries[0] === guess.right).length;
     const started = questions.some((guess) => stateOf(guess).tries.length);
@@ -229,7 +229,8 @@
     term.onpointerdown = (event) => (tapped = event.pointerType === "touch" && term !== current);
     term.onpointerenter = (event) => event.pointerType !== "touch" && show(term);
     term.onfocus = () => tapped || show(term);
-    term.onpointerleave = term.onblur = hideSoon;
+    term.onpointerleave = (event) => event.pointerType !== "touch" && hideSoon();
+    term.onblur = hideSoon;
     term.onclick = (event) => {
       if (!tapped) return;
       event.preventDefault();
