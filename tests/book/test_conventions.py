@@ -39,6 +39,10 @@ METADATA = {
     "language_info": {"name": "python"},
 }
 HTML = {"details", "summary", "br", "sub", "sup", "img"}
+PROMPT = re.compile(r"(?m)^\*\*(Predict|Question (\d)):\*\*(?:.+\n?)+")
+FOLD = re.compile(r"(?s)<details>\n<summary>(.*?)</summary>\n(.*?)\n</details>")
+ITEM = re.compile(r"(?m)^\d+\. (\*\*)?")
+LEVEL = re.compile("(●○○ easy|●●○ medium|●●● hard) · [0-9]+ minutes")
 STEPS = ["exercise", "check", "solution"]  # the tags of an exercise's cells
 FOLDED = {"hide-input", "hide-cell", "remove-cell"}  # code that few unfold
 DRAWING = {"subplots", "figure", "plot", "imshow", "hist", "bar"}
@@ -491,6 +495,63 @@ def problems_of_exercises(chapter):
         yield cell, not alone, "belongs to no exercise"
 
 
+def prompts_of(cell):
+    """Return a cell's prompts: what each is, its options, and what is folded below."""
+    for start in PROMPT.finditer(cell.source):
+        text = re.split(r"(?m)^(?:#|\*\*[PQ])", cell.source[start.end() :])[0]
+        fold = FOLD.match(text[text.find("<details") :])
+        label, answer = fold.groups() if fold else ("", "")
+        options = ITEM.findall(text.partition("<details")[0])
+        yield start[1], options, text, label, answer
+
+
+@listed
+def problems_of_prompts(chapter):
+    """A reader can guess, and learns what a wrong guess overlooks."""
+    for cell, after in zip(chapter.cells, [*chapter.cells[1:], None], strict=True):
+        for kind, options, text, label, answer in (
+            [] if cell.is_code else prompts_of(cell)
+        ):
+            place, question = f"{cell}, {kind}", kind != "Predict"
+            answered = answer or text.strip() or (after and after.is_code)
+            yield place, answered, "no answer below"
+            right = "Answer" if question else "Compare your guess"
+            yield place, label in ("", right), f"the summary is not {right!r}"
+            least, most = (3, 4) if question else (2, 5)
+            some = least <= len(options) <= most or not (options or question)
+            yield place, some, f"{len(options)} options, not {least} to {most}"
+            reasons = ITEM.findall(answer) if options else []
+            same = len(reasons) == len(options)
+            yield place, same, f"{len(reasons)} reasons for {len(options)} options"
+            bold = sum(map(bool, reasons))
+            yield place, bold == 1 or not options, f"{bold} right answers, not one"
+
+
+@listed
+def problems_of_practice(chapter):
+    """Levels and hints of exercises, an open task, and five questions at the end."""
+    texts = [cell.source for cell in chapter.prose]
+    tasks = [part for text in texts for part in re.split("(?m)^(?=##)", text)]
+    for task in filter(re.compile("### (Exercise|Your own)").match, tasks):
+        title, _, rest = task.partition("\n")
+        place = f"{chapter}, {title}"
+        yield (
+            place,
+            LEVEL.match(rest.strip()),
+            "no line as '●○○ easy · 5 minutes' below",
+        )
+        hints = [int(hint) for hint in re.findall("<summary>Hint (.)</summary>", task)]
+        few = len(hints) <= 3 and ("Exercise" not in title or hints)
+        counted = hints == [*range(1, len(hints) + 1)]
+        yield place, few and counted, f"hints {hints}, not Hint 1 to at most Hint 3"
+    own = sum(task.startswith("### Your own: ") for task in tasks)
+    yield chapter, own == 1, f"{own} open tasks ('### Your own: ...'), not one"
+    cells = [cell for cell in chapter.prose if "## Five questions\n" in cell.source]
+    asked = [kind[9:] for cell in cells for kind, *_ in prompts_of(cell)]
+    five = [number for number in asked if number] == [*"12345"]
+    yield chapter, five, f"questions {asked} below '## Five questions', not 1 to 5"
+
+
 def parts_of_exercise(label, exercise, check, solution):
     constants = nodes(exercise.tree, ast.Constant)
     yield exercise, any(node.value is ... for node in constants), "no ... to fill in"
@@ -543,12 +604,14 @@ NOTEBOOK_CHECKS = [
     problems_of_markdown,
     problems_of_bootstrap,
     problems_of_figures,
+    problems_of_prompts,
 ]
 CHAPTER_CHECKS = [
     problems_of_first_cells,
     problems_of_skeleton,
     problems_of_rhythm,
     problems_of_exercises,
+    problems_of_practice,
     problems_of_drift,
 ]
 

@@ -52,7 +52,10 @@ ICONS = """[...document.querySelectorAll("[class*='fa-']")].map(
   icon => getComputedStyle(icon, "::before").content)"""
 BACKGROUND = "getComputedStyle(document.body).backgroundColor"
 ALTERNATIVE_TEXTS = "[...document.querySelectorAll('article img')].map(i => i.alt)"
-UNFOLD = "document.querySelectorAll('details').forEach(box => box.open = true)"
+UNFOLD = """() => {
+  document.querySelectorAll("details").forEach(box => box.open = true);
+  document.querySelector(".guess-head button")?.click();
+}"""
 HEADINGS = """[...document.querySelectorAll("h1, h2, h3, h4, h5, h6")]
   .filter(heading => heading.checkVisibility()).map(heading => +heading.tagName[1])"""
 # Code has thousands of words, of the same colors on a phone: enough to check them once.
