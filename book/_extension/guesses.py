@@ -1,7 +1,7 @@
 """Predictions and questions that wait for an answer, hints, and words that explain.
 
 Named in _config.yml. A notebook holds all of it in plain Markdown (CONTRIBUTING.md says
-how). This module marks in the built page what is what; guesses.js makes buttons and
+how). In the built page this module marks what is what; guesses.js makes buttons and
 fields of it and folds the answers. Whatever is marked reads well without the script,
 too: on paper, in the editions, and in a browser without JavaScript it is simply there.
 
@@ -36,20 +36,18 @@ LEVEL = re.compile("[●○]{3}")
 CHAPTER_OF_TERM = re.compile(r" \((?:chapters? [^)]*|[^)]*장)\)")
 PLURALS = {"y": "ies", "is": "es", "ix": "ices", "s": "ses", "": "s"}
 # Where no word becomes a link: above all in cells, which are containers.
-UNLINKED = (
-    nodes.title,
-    nodes.literal,
-    nodes.reference,
-    nodes.raw,
-    nodes.math,
-    nodes.math_block,
-    nodes.container,
-)
+UNLINKED = nodes.title | nodes.literal | nodes.reference | nodes.raw | nodes.container
+UNLINKED |= nodes.math | nodes.math_block
 
 
 def html(text):
     """Return a node of HTML."""
     return nodes.raw("", text, format="html")
+
+
+def change(node, pattern, text):
+    """Change what a node of HTML says."""
+    node[:] = [nodes.Text(re.sub(pattern, text, node.astext()))]
 
 
 def starts(node, tag):
@@ -91,11 +89,9 @@ def wrap(parent, inner, opening):
 def unfold(answer):
     """Turn details into what paper, too, shows: its summary is a label."""
     begin, *_, end = answer
-    text = re.sub(
-        "<summary>(.*?)</summary>", r'<p class="label">\1</p>', begin.astext()
-    )
-    begin[:] = [nodes.Text(text.replace("<details>", '<div class="guess-answer">'))]
-    end[:] = [nodes.Text(end.astext().replace("</details>", "</div>"))]
+    change(begin, "<details>", '<div class="guess-answer">')
+    change(begin, "<summary>(.*?)</summary>", r'<p class="label">\1</p>')
+    change(end, "</details>", "</div>")
 
 
 def describe(options, answer, is_question):
@@ -109,11 +105,8 @@ def describe(options, answer, is_question):
         kind = "question" if is_question else "choice"
         return f'data-kind="{kind}" data-right="{bold.index(True)}"'
     number = NUMBER.match(bold_start(answer[1])) if answer else None
-    return (
-        f'data-kind="number" data-number="{number[0]}"'
-        if number
-        else 'data-kind="show"'
-    )
+    kind = f'number" data-number="{number[0]}' if number else "show"
+    return f'data-kind="{kind}"'
 
 
 def mark(prompt, words, is_question):
@@ -136,10 +129,9 @@ def mark(prompt, words, is_question):
     if not is_question:
         wrap(parent, folded + text, '<div class="guess-part">')
         wrap(parent, more, '<div class="guess-part">')
-        for cell in cells:
-            for part in cell.findall(nodes.container):
-                if part.get("nb_element") == "cell_code_output":
-                    part["classes"].append("guess-part")
+        for part in [part for cell in cells for part in cell.findall(nodes.container)]:
+            if part.get("nb_element") == "cell_code_output":
+                part["classes"].append("guess-part")
     wrap(parent, [prompt, *options, *inner], f'<div class="guess" {kind}>')
     hand = parent.index((options or [prompt])[-1]) + 1
     parent.insert(hand, html('<div class="guess-hand"></div>'))
@@ -163,13 +155,11 @@ def mark_exercises(doctree, language):
     """Mark hints, and keep the dots of a level, which words follow, from being read."""
     for node in doctree.findall(nodes.raw):
         if re.search(rf"<summary>{HINT[language]} \d</summary>", node.astext()):
-            hint = node.astext().replace("<details>", '<details class="hint">')
-            node[:] = [nodes.Text(hint)]
+            change(node, "<details>", '<details class="hint">')
     for paragraph in [*doctree.findall(nodes.paragraph)]:
         if dots := LEVEL.match(paragraph.astext()):
-            rest = paragraph.pop(0).astext()[dots.end() :]
-            paragraph.insert(0, nodes.Text(rest))
-            paragraph.insert(0, html(f'<span aria-hidden="true">{dots[0]}</span>'))
+            words = nodes.Text(paragraph.astext()[dots.end() :])
+            paragraph[:] = [html(f'<span aria-hidden="true">{dots[0]}</span>'), words]
             paragraph["classes"].append("level")
 
 
@@ -188,9 +178,7 @@ def read_glossary(env):
 def add_plurals(terms):
     """Return the terms by all of their forms."""
     ends = {term: next(filter(term.endswith, PLURALS)) for term in terms}
-    plurals = {
-        term.removesuffix(end) + PLURALS[end]: term for term, end in ends.items()
-    }
+    plurals = {t.removesuffix(end) + PLURALS[end]: t for t, end in ends.items()}
     return plurals | dict(zip(terms, terms, strict=True))
 
 
@@ -210,9 +198,8 @@ def link_terms(doctree, terms, link, end):
     longest_first = sorted(map(re.escape, forms), key=len, reverse=True)
     word = re.compile(rf"(?i)(?<![\w-])({'|'.join(longest_first)}){end}")
     texts = [*filter(is_plain, doctree.findall(nodes.Text))]
-    for text in sorted(
-        texts, key=lambda text: not isinstance(text.parent, nodes.strong)
-    ):
+    texts.sort(key=lambda text: isinstance(text.parent, nodes.strong), reverse=True)
+    for text in texts:
         parts, start = [], 0
         for match in word.finditer(text):
             term = forms[match[0].lower()]
@@ -233,17 +220,15 @@ def mark_page(app, doctree, page):
 
         def link(term, word):
             target, place, meaning = terms[term]
-            options = {
-                "refuri": f"{address(page, target)}#{place}",
-                "reftitle": meaning,
-            }
-            return nodes.reference("", word, internal=True, classes=["term"], **options)
+            options = {"internal": True, "reftitle": meaning, "classes": ["term"]}
+            place = f"{address(page, target)}#{place}"
+            return nodes.reference("", word, refuri=place, **options)
 
         link_terms(doctree, terms, link, WORD_END[app.config.language])
 
 
 def load_script(app, pagename, templatename, context, doctree):
-    """Have the pages load the script that need it; without it nothing is folded."""
+    """Have the pages that need it load the script; nothing is folded without it."""
     if re.search('class="(guess|term)', context.get("body") or ""):
         options = {"defer": "defer", "priority": 900}
         options["onerror"] = "document.documentElement.classList.remove('js')"
