@@ -72,7 +72,8 @@ def test_wrong_guess_has_a_reason_and_the_right_one_unfolds(page):
 
 
 def test_number_says_how_far_off_it_was(page):
-    prompt = page.locator(NUMBER).first
+    page.set_viewport_size(PHONE)
+    prompt, before = page.locator(NUMBER).first, page.evaluate(PLACES)
     truth = prompt.get_attribute("data-number")
     number = float(truth.strip("%").replace(",", ""))
     field, said = prompt.get_by_label("Your guess"), prompt.locator("output")
@@ -84,7 +85,7 @@ def test_number_says_how_far_off_it_was(page):
     ]:
         field.fill(given)
         field.press("Enter")
-        assert said.inner_text() == answer
+        assert said.inner_text() == answer and page.evaluate(PLACES) == before
         opened = str(given != "some").lower()
         assert prompt.locator(f"[aria-expanded={opened}]").count() == 1
 
