@@ -33,7 +33,7 @@ WORD_END = {"en": r"(?![\w-])", "ko": ""}
 NUMBER = re.compile(r"[-−]?[\d,]*\.?\d+(\s*%)?")
 SHORT = 16  # characters, of options that stand side by side
 LEVEL = re.compile("[●○]{3}")
-CHAPTER_OF_TERM = re.compile(r" \((?:chapters? [^)]*|[^)]*장)\)")
+CHAPTER_OF_TERM = re.compile(r" ?\((?:chapters? [^)]*|[^)]*장)\)")
 PLURALS = {"y": "ies", "is": "es", "ix": "ices", "s": "ses", "": "s"}
 # Where no word becomes a link: above all in cells, which are containers.
 UNLINKED = nodes.title | nodes.literal | nodes.reference | nodes.raw | nodes.container
@@ -170,6 +170,8 @@ def read_glossary(env):
     for (kind, term), (page, place) in env.domaindata["std"]["objects"].items():
         if kind == "term":
             item = env.get_doctree(page).ids[place].parent
+            if place not in item[0]["ids"]:
+                continue  # the English name of a Korean term
             meaning = CHAPTER_OF_TERM.sub("", " ".join(item[-1].astext().split()))
             terms[term.lower()] = page, place, meaning.partition(". ")[0].rstrip(".")
     return terms
