@@ -625,6 +625,7 @@ def shaded(tab, box):
 def test_what_goes_on_past_an_edge_shows_that_it_does(phone, site, theme):
     phone.emulate_media(color_scheme=theme)
     phone.goto(f"{site}/{CHAPTERS[1]}.html")
+    phone.evaluate(UNFOLD)
     table = phone.locator("pre.columns", has_text="all weights").first
     assert shaded(phone, table) == (False, True)
     table.evaluate("table => table.scrollLeft = 40")
