@@ -1,4 +1,4 @@
-"""From tensors to batches: a few examples at a time, each once per epoch.
+"""Chapter 3. From tensors to batches: some examples at a time, each once per epoch.
 
 One picture gives a noisy gradient, all 60,000 give a slow one. A batch is the
 compromise: a slice of the data along its first axis.

@@ -1,4 +1,4 @@
-"""From many small calls to one program: the same training, in less time.
+"""Chapter 7. From many small calls to one program: the same training, sooner.
 
 To ask TensorFlow for one operation takes longer than most of the operations do.
 ``tf.function`` records those of an epoch as a graph; XLA makes machine code of it.

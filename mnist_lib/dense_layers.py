@@ -1,4 +1,4 @@
-"""From tensors to predictions: layers of neurons, stacked.
+"""Chapter 2. From tensors to predictions: layers of neurons, stacked.
 
 A dense layer computes ``activation(x @ W + b)``. Each column of ``W`` is one
 neuron: a template that is laid over the input, multiplied by it number by

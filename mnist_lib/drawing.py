@@ -1,4 +1,4 @@
-"""From a trained network to a page that reads what you draw, in any browser.
+"""Chapter 10. From a trained network to a page that reads what you draw.
 
 A browser has no TensorFlow, and 1.6 MB of weights are a lot for a phone. So each
 weight is rounded to a whole number of 8 bits, and each neuron keeps one scale. The

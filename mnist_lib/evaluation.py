@@ -1,4 +1,4 @@
-"""From trained weights to an honest number: how well does the network read?
+"""Chapter 6. From weights to an honest number: how well does the network read?
 
 Each function takes the labels first and the predictions second. Predictions are
 probabilities; the guess is the class with the largest.

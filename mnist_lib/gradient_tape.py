@@ -1,4 +1,4 @@
-"""From predictions to gradients: which way does each weight lower the loss?
+"""Chapter 4. From predictions to gradients: which way does a weight lower the loss?
 
 The loss is one number that says how wrong the predictions are. A gradient has
 the shape of a weight and holds the slope of the loss along every entry.

@@ -1,4 +1,4 @@
-"""From 82% to over 99%: better starts, better steps, and a rate with a plan.
+"""Chapter 8. From 82% to over 99%: better starts, better steps, and a rate with a plan.
 
 Each part takes the place of a simpler one of chapters 2 and 5: a start in place of
 ``uniform_start``, a rule in place of ``update_weights``, a schedule in place of a

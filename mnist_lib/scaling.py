@@ -1,4 +1,4 @@
-"""From one device to many: each takes a share of every batch, and all stay alike.
+"""Chapter 9. From one device to many: each takes a share of every batch.
 
 In synchronous data parallelism every replica has a copy of the weights. Each computes
 the gradients of its share of the batch; the sum over all replicas is the gradient of

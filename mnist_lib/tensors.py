@@ -1,4 +1,4 @@
-"""From pixels to tensors: the digits, and the shape a network takes them in.
+"""Chapter 1. From pixels to tensors: digits, in the shape that a network takes.
 
 MNIST is 70,000 pictures of handwritten digits, 28 × 28 pixels each. This module
 loads them, makes sure that they are what they should be, and turns each picture

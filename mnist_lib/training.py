@@ -1,4 +1,4 @@
-"""From gradients to trained weights: many small steps downhill.
+"""Chapter 5. From gradients to trained weights: many small steps downhill.
 
 Bad input raises a ``ValueError`` or ``TypeError`` that names the argument.
 

@@ -240,6 +240,9 @@ def problems_of_places(chapters, introduction, reference):
             yield f"book/{page}.md", linked, f"no link to {name}.ipynb"
         shown = f"automodule:: mnist_lib.{name[3:]}\n" in reference
         yield "book/reference.md", shown, f"no automodule:: mnist_lib.{name[3:]}"
+        start = f'"""Chapter {int(name[:2])}. '
+        opened = module_source(name[3:]).startswith(start)
+        yield f"{name[3:]}.py", opened, f"does not open with {start}"
 
 
 def imported(stem):
@@ -627,7 +630,7 @@ def test_chapters_modules_and_tests_mirror_each_other():
     assert_none(problems_of_mirror(CHAPTERS, NOTEBOOKS, LIBRARY, ROOT / "tests"))
 
 
-def test_introduction_and_reference_name_each_chapter():
+def test_introduction_reference_and_module_name_each_chapter():
     pages = [ROOT / "book/intro.md", ROOT / "book/reference.md"]
     assert_none(problems_of_places(CHAPTERS, *[page.read_text() for page in pages]))
 
