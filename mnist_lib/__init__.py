@@ -3,6 +3,10 @@
 The modules follow the way of the data: pixels become tensors, tensors batches,
 batches predictions, predictions a loss, the loss gradients, gradients trained
 weights. Each module has a chapter of the same name in the course.
+
+The folders beside them are rooms for what supports the chapters; the first lines of
+each say what it holds. ``fit`` and ``fit_compiled`` of chapters 5 and 7 come from
+``scaling``, where they learn to resume a run, and to say what went wrong.
 """
 
 from mnist_lib.batching import BatchGenerator

@@ -1,5 +1,5 @@
-"""What goes on beside the loop of ``fit``, told of its steps and epochs.
+"""What happens beside the loop of ``fit``, after its steps and epochs.
 
-A run is saved and resumed, and someone who tries things out is told what happened. The
-class ``Callback`` and the loop itself are in ``training``.
+``checkpoints`` saves a run and resumes it; ``watching`` says in plain words what went
+wrong. The class ``Callback`` and the loop itself are in ``training``.
 """

@@ -1,8 +1,8 @@
 """Errors at the borders: what an argument must be, and what came instead.
 
-Every message of the library has one form, and comes before TensorFlow's own. Checks of
-numbers and arrays are in ``arrays``, those of models, and of what models are trained
-on, in ``models``. Nothing in here changes or computes anything.
+Every message of the library has one form, and comes before TensorFlow's own. ``arrays``
+checks numbers and arrays, ``models`` checks models and what they are trained on.
+``tracing`` finds what compiled code would miss, and what tells two runs apart.
 """
 
 from mnist_lib.checks.arrays import (

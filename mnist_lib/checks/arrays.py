@@ -1,7 +1,7 @@
-"""Checks at the borders, in the words of the course and before TensorFlow's own.
+"""Checks of numbers and arrays, and the one form that every error has.
 
-Each error has one form: which argument, what it must be, what came. Inside a
-``tf.function`` there are no values yet, so only shape and dtype are checked there.
+It names the argument, what it must be, and what came. Inside a ``tf.function`` there
+are no values yet, so only shape and dtype are checked there.
 """
 
 import math

@@ -1,4 +1,4 @@
-"""Checks of models, and of what they are trained on; see ``checks`` for the form."""
+"""Checks of models, and of what they are trained on."""
 
 import inspect
 import math

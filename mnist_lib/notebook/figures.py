@@ -1,4 +1,4 @@
-"""The look that all figures share: colors, sizes, grids of pictures, labels.
+"""The look that all figures share, and plots of any curves, bars and times.
 
 Blue is training and correct, vermillion is test and wrong, in every figure of the
 course; dashes and markers say it again for those who see colors differently.

@@ -1,4 +1,8 @@
-"""Figures: what the numbers look like. Every function returns the figure."""
+"""What the course's numbers look like: digits, weights, losses, mistakes.
+
+Every function returns the figure. Its look is in ``figures``, with plots of any curves
+and bars.
+"""
 
 import numpy as np
 from matplotlib.figure import Figure

@@ -1,5 +1,5 @@
 """From a network to files, and back.
 
-Files of weights, and files of any kind: read without trust, written whole or not at
-all. What is saved is not computed here.
+``weights`` writes and reads weights, ``disk`` files of any kind: read without trust,
+written whole or not at all. Checkpoints of a run are in ``callbacks``.
 """

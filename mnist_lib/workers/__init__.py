@@ -1,5 +1,6 @@
 """Several processes that train together.
 
-Their addresses, how they find each other and agree, how they are started on this
-machine, and what a step of theirs costs. What a step computes is in ``scaling``.
+``addresses`` says where they are, ``cluster`` joins them, ``launching`` starts them on
+this machine, ``simulation`` predicts what a step of many costs. What a step computes is
+in ``scaling``.
 """
