@@ -56,7 +56,7 @@ def main() -> None:
 
 def run_all_workers(options) -> None:
     """Start the workers on this machine, and print the accuracy when they are done."""
-    print(describe_digits(load_mnist()[0][0]))  # now in the cache for all workers
+    print(describe_digits(load_mnist()[0][0]))  # downloads it once, for all
     program = ["-m", "mnist_lib", *sys.argv[1:]]
     restarts = 3 if options.checkpoint_dir else 0
     lines = start_workers(program, options.workers, restarts)
@@ -82,7 +82,7 @@ def run_worker(options) -> None:
 
 
 def settings_of(options, count: int) -> dict:
-    """Return how to train on so many images, and fix the start of the weights."""
+    """Set the seed of the weights; return how ``count`` images are trained on."""
     tf.random.set_seed(options.seed)
     steps = options.epochs * math.ceil(count / options.batch_size)
     return {

@@ -107,7 +107,7 @@ class BatchGenerator:
         self.images = np.asarray(images)
 
     def go_to(self, index: int, order, random_state: dict) -> None:
-        """Take up an epoch, and the orders after it, where another one has been left.
+        """Continue an epoch, and the orders after it, from a saved position.
 
         Args:
             index: Number of the examples handed out in this epoch.

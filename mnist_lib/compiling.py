@@ -94,7 +94,7 @@ class CompiledEpoch:
     """Takes all steps of an epoch in one call; for ``fit``, in place of ``run_steps``.
 
     It makes the program in the first epoch, and copies the images to the device only
-    when they are others than before.
+    when they have been replaced.
 
     Args:
         jit_compile: Let XLA turn the graph into machine code.

@@ -89,7 +89,7 @@ def in_float64(model) -> Callable:
     Returns:
         A model of the same kind that shares nothing with the first.
     """
-    copies = {}  # deepcopy notes here what it has copied, and takes what it finds
+    copies = {}  # what deepcopy has copied, by its id; it takes what is there already
     copy.deepcopy(model, copies)
     twins = {}
     for key, part in copies.items():

@@ -165,6 +165,7 @@ class KerasRule:
             with strategy.scope():
                 optimizer.build(weights)
         self.optimizer, self.weights = optimizer, weights
+        # Checkpoints save the slots, and tell runs apart by the name.
         self.slots = [variable.value for variable in optimizer.variables]
         settings = optimizer.get_config() | {"name": None, "learning_rate": None}
         self.__name__ = f"{type(optimizer).__name__} {settings}"

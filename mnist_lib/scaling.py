@@ -50,6 +50,7 @@ def resumable(fit: Callable) -> Callable:
     return resumable_fit
 
 
+# From here on, both take ``checkpoint_dir``, and a Keras optimizer as ``update``.
 fit = watched(resumable(training.fit))
 fit_compiled = watched(resumable(compiling.fit_compiled))
 
@@ -60,7 +61,7 @@ def gradients_of_share(
     """Compute what a replica's share of a batch adds to the gradients and the loss.
 
     Args:
-        strategy: It says which replica this is, of how many.
+        strategy: It says how many replicas there are.
         model: Callable with a list ``weights``.
         images_batch: The whole batch, of shape (n, …).
         labels_batch: Integers of shape (n,), or the targets that ``loss`` takes.

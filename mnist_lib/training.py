@@ -147,9 +147,9 @@ def rate_at(learning_rate, step: int) -> float:
 class Callback:
     """What ``fit`` calls during training. Its methods do nothing; a subclass does.
 
-    When training begins, a callback may also change what it is given: ``fit`` continues
-    where the history ends. This one stops the training when the validation loss has not
-    fallen to a new minimum in three epochs::
+    ``on_train_begin`` may also change what it is given: a saved run is restored there,
+    and ``fit`` continues where the history ends. The callback below stops the training
+    when the validation loss has not fallen to a new minimum in three epochs::
 
         class EarlyStopping(Callback):
             def on_epoch_end(self, epoch, history):
@@ -164,7 +164,7 @@ class Callback:
         """Called after the step on each batch, counted from 0 in its epoch."""
 
     def on_epoch_end(self, epoch: int, history: History) -> bool | None:
-        """Called when an epoch has been measured; return True to stop it."""
+        """Called after an epoch and its validation; return True to stop training."""
 
 
 def run_steps(
@@ -188,7 +188,7 @@ def run_steps(
 
 
 def record_losses(history, losses, generator, verbose, callbacks=()) -> None:
-    """Add an epoch's losses to the history as they come, print them, and tell of them.
+    """Add an epoch's losses to the history, print them, and tell the callbacks.
 
     Args:
         history: The ``History`` of this run.

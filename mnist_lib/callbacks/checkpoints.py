@@ -46,7 +46,8 @@ class TrainingCheckpoint(Callback, tf.train.experimental.PythonState):
 
     The slot variables of the rule must be attributes of it, each a ``tf.Variable`` or a
     list of them. A distortion must draw its random numbers from its attribute
-    ``random``, a ``numpy.random.Generator``.
+    ``random``, a ``numpy.random.Generator``; a layer, from a ``tf.random.Generator``
+    whose ``state`` is in the layer's list ``state``.
 
     Args:
         folder: Where the checkpoints are.
@@ -120,7 +121,8 @@ class TrainingCheckpoint(Callback, tf.train.experimental.PythonState):
             if epoch >= self.settings.get("epochs", math.inf):
                 told = f"The training is already complete: {path} has {epoch} epochs"
             return print(*damaged, told, sep="\n")
-        if damaged and (self.folder / "checkpoint").exists():  # written after the first
+        # TensorFlow writes this file once a checkpoint is whole; before, none is lost.
+        if damaged and (self.folder / "checkpoint").exists():
             raise damaged[0]
 
     def check_same_run(self, path: Path, progress: dict) -> None:
@@ -139,7 +141,7 @@ class TrainingCheckpoint(Callback, tf.train.experimental.PythonState):
             "index": self.generator.index,
             "order": self.generator.order,
             "generator": state_of(self.generator.random),
-            # In the middle of an epoch, its images are distorted once more.
+            # Before this epoch: when it is continued, its images are distorted anew.
             "distortion": self.before_epoch,
             "history": vars(self.history),
         }
@@ -174,7 +176,7 @@ def saved_checkpoints(folder: Path) -> list[Path]:
 def read_progress(path: Path) -> dict:
     """Return a checkpoint's progress, if all of the checkpoint is whole.
 
-    It is read from beginning to end: its checksums tell.
+    Every part is read, so that TensorFlow compares all checksums.
 
     Raises:
         ValueError: It is damaged.

@@ -1,8 +1,8 @@
 """What the library's ``fit`` does for someone who tries things out at a notebook.
 
 It takes a Keras optimizer for a rule, returns the history when it is interrupted,
-says when a run is stuck, and puts its own words before those of TensorFlow. The
-loop is that of chapter 5.
+says when a run is stuck, and raises the library's errors in place of TensorFlow's
+traces. The loop is that of chapter 5.
 """
 
 import contextlib
@@ -78,7 +78,7 @@ def own_words_first() -> Iterator[None]:
 
 
 def watched(fit: Callable) -> Callable:
-    """Return a ``fit`` that also does what this module is for.
+    """Return a ``fit`` that does all that is listed at the top of this module.
 
     Args:
         fit: Function that takes ``callbacks``, such as ``fit``.

@@ -31,7 +31,8 @@ def python_state(**parts) -> list[tuple]:
     """List what the code of these parts reads from Python, each with its name.
 
     That is: what is in their attributes, lists and closures, and in the globals that
-    their functions name. Of what holds others only title and number are listed.
+    their functions name. A part that holds others is listed as its title and how many
+    it holds; these follow, each as an entry of its own.
     """
     state, waiting, seen = [], [*parts.items()], set()
     for name, part in waiting:  # which grows
@@ -87,7 +88,7 @@ def inside(part) -> dict | None:
         return {"function": part.func, "arguments": part.args, **part.keywords}
     if isinstance(part, np.random.Generator):
         state = part.bit_generator.state
-        return {"seed": seed_of(part), "_state": str(state)}
+        return {"seed": seed_of(part), "_state": str(state)}  # private: not in texts
     if part is np:  # whose global random numbers a function may draw
         return {"_random": str(np.random.get_state()[1:3])}
     if inspect.ismethod(part):
@@ -146,7 +147,7 @@ def first_change(before: list, after: list) -> str | None:
 
 @contextlib.contextmanager
 def unchanged(**parts) -> Iterator[list]:
-    """Find what code remembers in Python, where only TensorFlow runs it again."""
+    """Refuse a block that changes a value of Python: compiled, it would not do so."""
     before = python_state(**parts)
     try:
         yield before
