@@ -159,7 +159,12 @@ def layers_of(model) -> list:
 def variables_of(model) -> list[tf.Variable]:
     """Return the weights, then what layers keep without training it: their ``state``.
 
-    A layer's ``state`` is a list of ``tf.Variable``, such as running means.
+    Args:
+        model: Callable with a list ``weights``. Its layers may have a list ``state`` of
+            ``tf.Variable``, such as running means.
+
+    Returns:
+        All of these variables, in the order in which they are saved.
     """
     states = [getattr(layer, "state", []) for layer in layers_of(model)]
     return [*model.weights, *sum(states, [])]
