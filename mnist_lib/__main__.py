@@ -73,6 +73,7 @@ def run_worker(options) -> None:
     start, data = time.perf_counter(), (to_vectors(images), labels)
     sizes = options.epochs, options.batch_size
     settings = settings_of(options, len(images))
+    tf.random.set_seed(options.seed)  # for the start of the weights
     model, _ = fit_distributed(make_network, *data, *sizes, strategy, **settings)
     seconds = time.perf_counter() - start
     if saves:
@@ -82,8 +83,7 @@ def run_worker(options) -> None:
 
 
 def settings_of(options, count: int) -> dict:
-    """Set the seed of the weights; return how ``count`` images are trained on."""
-    tf.random.set_seed(options.seed)
+    """Return how ``count`` images are trained on."""
     steps = options.epochs * math.ceil(count / options.batch_size)
     return {
         "rule": functools.partial(Momentum, nesterov=True),

@@ -70,15 +70,15 @@ class TrainingCheckpoint(Callback, tf.train.experimental.PythonState):
     def on_train_begin(self, model, generator, history, update, distort) -> None:
         """Bring the run to the state of the newest checkpoint, if there is one."""
         self.history, self.generator = history, generator
-        self.random = getattr(distort, "random", None)
-        self.before_epoch = state_of(self.random)
+        self.distortion_random = getattr(distort, "random", None)
+        self.distortion_state = state_of(self.distortion_random)
         parts = {"model": model, "update": update, "distort": distort}
         parts |= {name: self.settings.get(name) for name in ("learning_rate", "loss")}
         self.description = describe_run(generator, **parts)
         strategy = getattr(model.weights[0], "distribute_strategy", None)
         self.writes = strategy is None or strategy.extended.should_checkpoint
-        parts = {"weights": variables_of(model), "rule": slot_variables(update)}
-        checkpoint = tf.train.Checkpoint(**parts, progress=self)
+        saved = {"weights": variables_of(model), "rule": slot_variables(update)}
+        checkpoint = tf.train.Checkpoint(**saved, progress=self)
         if self.writes:
             self.folder.mkdir(parents=True, exist_ok=True)
             tempfile.TemporaryFile(dir=self.folder).close()  # or fails here, not later
@@ -97,7 +97,7 @@ class TrainingCheckpoint(Callback, tf.train.experimental.PythonState):
 
     def on_epoch_end(self, epoch: int, history) -> None:
         """Save the run between two epochs."""
-        self.before_epoch = state_of(self.random)
+        self.distortion_state = state_of(self.distortion_random)
         self.save()
 
     def save(self) -> None:
@@ -142,7 +142,7 @@ class TrainingCheckpoint(Callback, tf.train.experimental.PythonState):
             "order": self.generator.order,
             "generator": state_of(self.generator.random),
             # Before this epoch: when it is continued, its images are distorted anew.
-            "distortion": self.before_epoch,
+            "distortion": self.distortion_state,
             "history": vars(self.history),
         }
         return json.dumps(progress, default=np.ndarray.tolist)
@@ -152,8 +152,8 @@ class TrainingCheckpoint(Callback, tf.train.experimental.PythonState):
         progress = json.loads(content)
         order, state = np.array(progress["order"]), progress["generator"]
         self.generator.go_to(progress["index"], order, state)
-        if self.random is not None:
-            self.random.bit_generator.state = progress["distortion"]
+        if self.distortion_random is not None:
+            self.distortion_random.bit_generator.state = progress["distortion"]
         for name, values in vars(self.history).items():
             values[:] = progress["history"][name]
 
@@ -169,8 +169,9 @@ def check_no_pattern(folder: PurePath) -> None:
 def saved_checkpoints(folder: Path) -> list[Path]:
     """Return the checkpoints that have an index, the newest last."""
     names = [path.stem for path in folder.glob("training-*.index")]
-    numbers = [int(name[9:]) for name in names if name[9:].isdecimal()]
-    return [folder / f"training-{number}" for number in sorted(numbers)]
+    numbers = [name.removeprefix("training-") for name in names]
+    numbers = sorted(int(number) for number in numbers if number.isdecimal())
+    return [folder / f"training-{number}" for number in numbers]
 
 
 def read_progress(path: Path) -> dict:

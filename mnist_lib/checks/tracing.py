@@ -31,13 +31,13 @@ def python_state(**parts) -> list[tuple]:
     """List what the code of these parts reads from Python, each with its name.
 
     That is: what is in their attributes, lists and closures, and in the globals that
-    their functions name. A part that holds others is listed as its title and how many
+    their functions name. A part that holds others is listed as its name and how many
     it holds; these follow, each as an entry of its own.
     """
     state, waiting, seen = [], [*parts.items()], set()
     for name, part in waiting:  # which grows
-        inner = inside(part)
-        state.append((name, part if inner is None else (title(part), len(inner))))
+        inner = contents_of(part)
+        state.append((name, part if inner is None else (name_of(part), len(inner))))
         if inner and id(part) not in seen:
             seen.add(id(part))
             waiting += [(f"{name}.{key}", value) for key, value in inner.items()]
@@ -70,15 +70,15 @@ def text_of(value) -> str:
             return f"a variable of shape {tuple(value.shape)}"
         case None | Number() | str() | bytes() | np.ndarray() | tf.Tensor():
             return str(value)
-    return title(value)
+    return name_of(value)
 
 
-def title(part) -> str:
+def name_of(part) -> str:
     """Return a name that a part has in its owner's code."""
     return getattr(part, "__name__", type(part).__name__).removesuffix("_v2")
 
 
-def inside(part) -> dict | None:
+def contents_of(part) -> dict | None:
     """Return by name what a part holds, or None where there is nothing to look into."""
     if isinstance(part, dict):
         return part

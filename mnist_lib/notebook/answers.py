@@ -44,7 +44,7 @@ def check_answer(answer, conditions: dict[str, Callable]) -> None:
             calls.clear()
             problem = find_problem(sentence, holds, prepared)
             if problem:
-                came = calls[-1] if calls else describe(answer)
+                came = calls[-1] if calls else short_text(answer)
                 raise AssertionError(f"Not yet. {problem} {came}.")
     except NotFilledIn:
         print("Not filled in yet: put your answer in place of the three dots.")
@@ -88,19 +88,19 @@ def noting(function, calls):
 
     @functools.wraps(function)
     def call(*arguments):
-        text = f"{name}({', '.join(map(describe, arguments))})"
+        text = f"{name}({', '.join(map(short_text, arguments))})"
         try:
             result = function(*copy.deepcopy(arguments))
         except Exception as error:
             problem = f"Not yet. {text} fails: {reword(error)}"
             raise AssertionError(problem) from error
-        calls.append(f"{describe(result)} from {text}")
+        calls.append(f"{short_text(result)} from {text}")
         return prepare(result, calls)
 
     return call
 
 
-def describe(value):
+def short_text(value):
     """Return a short text that says what this is."""
     if value is None:
         return "None (did you forget `return`?)"
@@ -109,7 +109,7 @@ def describe(value):
     if inspect.isroutine(value):
         return "a function"
     if isinstance(value, list | tuple):
-        return textwrap.shorten(f"({', '.join(map(describe, value))})", 200)
+        return textwrap.shorten(f"({', '.join(map(short_text, value))})", 200)
     array = np.asarray(value)
     if array.size > 10:
         return f"an array of shape {array.shape}, {array.dtype}"

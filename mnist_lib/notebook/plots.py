@@ -8,8 +8,14 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from mnist_lib.notebook import figures
-from mnist_lib.notebook.figures import BLUE, image_grid, new_figure, plot_curves
+from mnist_lib.notebook.figures import (
+    BLUE,
+    VERMILLION,
+    as_picture,
+    image_grid,
+    new_figure,
+    plot_curves,
+)
 
 __all__ = [
     "plot_confidence",
@@ -92,7 +98,7 @@ def plot_forward(model, image) -> Figure:
     height = max(2.4, 0.15 * last.size)
     figure, axes = new_figure(height, columns=len(outputs))
     figure.get_layout_engine().set(wspace=0.12)
-    axes[0].imshow(figures.as_picture(image), cmap="gray_r")
+    axes[0].imshow(as_picture(image), cmap="gray_r")
     for values, axis in zip(hidden, axes[1:], strict=False):
         cells = values.reshape(-1, np.gcd(values.size, 16))
         axis.imshow(cells, cmap="gray_r", aspect="auto", vmin=0)
@@ -157,7 +163,7 @@ def plot_confidence(labels, predictions, bins: int = 20) -> Figure:
     style = {"bins": bins, "range": (0, 1), "histtype": "stepfilled", "alpha": 0.6}
     figure, axis = new_figure()
     axis.hist(confidences[correct], label="correct", color=BLUE, **style)
-    style |= {"color": figures.VERMILLION, "hatch": "//"}
+    style |= {"color": VERMILLION, "hatch": "//"}
     axis.hist(confidences[~correct], label="wrong", **style)
     axis.set(xlabel="confidence (largest probability)", ylabel="digits", yscale="log")
     axis.legend(loc="upper left", frameon=False)

@@ -52,7 +52,7 @@ def load_weights(model, path: str | os.PathLike) -> None:
     with refusing(path):
         size = sum(array.nbytes for array in own.values())
         saved, metadata, _ = read_tensors(path, size)
-        expected, got = kinds(own), kinds(saved)
+        expected, got = layout_of(own), layout_of(saved)
         if got != expected:
             raise ValueError(f"it must hold {expected}; got {got}")
         arrays = [saved[name] for name in own]
@@ -69,7 +69,7 @@ def arrays_of(model) -> dict[str, np.ndarray]:
     return {f"weight_{i}": np.asarray(variable) for i, variable in variables}
 
 
-def kinds(arrays: dict) -> str:
+def layout_of(arrays: dict) -> str:
     """Return the names, dtypes and shapes of arrays, to be compared and read."""
     named = sorted(arrays.items())
     return ", ".join(f"{name} {array.dtype}{array.shape}" for name, array in named)
