@@ -57,7 +57,7 @@ def translator(site):
     return lambda text: words.get(text, text)
 
 
-def list_pages(site):
+def list_pages(site=None):
     """Return the pages of the book in their order, each with the part it opens."""
     toc = read_yaml("_toc.yml", site)
     pages = {toc["root"]: ""}
