@@ -199,3 +199,58 @@ def test_switch_leads_to_the_section_that_is_read(korean_site, site, tab):
     assert tab.evaluate("document.documentElement.lang") == "ko"
     tab.click("a.language")
     tab.wait_for_url(f"{site}/{page}#{place}")
+
+
+def notebook(*cells):
+    """Return a notebook as text, of ids, kinds and sources."""
+    cells = [
+        {"cell_type": kind, "id": name, "metadata": {}, "source": [source]}
+        for name, kind, source in cells
+    ]
+    return json.dumps({"cells": cells, "metadata": {}})
+
+
+def test_notebook_follows_the_english_one_and_says_what_is_stale():
+    old = notebook(("a", "markdown", "One"), ("b", "code", "1"))
+    page = translation.Notebook(old, "")
+    assert translation.list_gaps(page) == {"a": "missing"}
+    page.korean["cells"][0]["source"] = ["하나"]
+    translation.mark_done(page, "")
+    assert translation.list_gaps(page) == {}
+
+    new = notebook(
+        ("b", "code", "2"), ("c", "markdown", "Two"), ("a", "markdown", "Not one")
+    )
+    page = translation.Notebook(new, str(page))
+    assert translation.list_gaps(page) == {"c": "missing", "a": "stale"}
+    sources = [cell["source"] for cell in page.korean["cells"]]
+    assert sources == [["2"], ["Two"], ["하나"]]
+
+    page.korean["cells"][2]["metadata"]["stale_until"] = "2999-01-31"
+    assert translation.list_gaps(page) == {"c": "missing"}
+    page.korean["cells"][2]["metadata"]["stale_until"] = "2020-01-31"
+    assert translation.list_gaps(page)["a"] == "stale"
+
+
+def test_markdown_page_follows_the_english_one_and_says_what_is_stale():
+    page = translation.Markdown("# A\n\nOne.\n\n## B\n\nTwo.\n", "")
+    assert translation.list_gaps(page) == {"1": "missing", "2": "missing"}
+    done = str(page).replace("One", "하나").replace("Two", "둘")
+    page = translation.Markdown("# A\n\nOne.\n\n## B\n\nTwo.\n", done)
+    translation.mark_done(page, "")
+    assert translation.list_gaps(page) == {}
+
+    english = "# A\n\nOne.\n\n## New\n\n## B\n\nTwo and more.\n"
+    page = translation.Markdown(english, str(page))
+    assert translation.list_gaps(page) == {"2": "stale", "3": "missing"}
+    english = "# A\n\nOne.\n\n## New\n\n## B\n\nTwo.\n"
+    page = translation.Markdown(english, str(page))
+    assert translation.list_gaps(page) == {"2": "missing"}
+    allowed = str(page).replace("missing", "0123456789ab until 2999-01-31")
+    assert translation.list_gaps(translation.Markdown(english, allowed)) == {}
+
+
+def test_glossary_is_split_at_its_terms():
+    text = "# G\n\n:::{glossary}\na\n    One.\n\nb\nc\n    Two.\n:::\n"
+    blocks = ["# G\n\n:::{glossary}", "a\n    One.", "b\nc\n    Two.\n:::"]
+    assert translation.split(text) == blocks
