@@ -43,9 +43,10 @@ class SearchKorean(SearchEnglish):
 
     lang, language_name = "ko", "Korean"
     js_splitter_code = r"""
-const splitQuery = (query) =>
-  (query.match(/[가-힣]+|((?![가-힣])[\p{Letter}\p{Number}_])+/gu) ?? [])
-    .map((word) => word.replace(/^([가-힣]{2,}?)(PARTICLES)$/u, "$1"));
+function splitQuery(query) {
+  const words = query.match(/[가-힣]+|((?![가-힣])[\p{Letter}\p{Number}_])+/gu) ?? [];
+  return words.map((word) => word.replace(/^([가-힣]{2,}?)(PARTICLES)$/u, "$1"));
+}
 """.replace("PARTICLES", PARTICLES)
 
     def split(self, text):

@@ -110,6 +110,15 @@ document.addEventListener("DOMContentLoaded", () => {
   }
 });
 
+// What the theme says in English only, of its buttons and fields.
+document.addEventListener("DOMContentLoaded", () => {
+  for (const name of window.words ? ["title", "aria-label", "placeholder"] : []) {
+    for (const part of document.querySelectorAll(`[${name}]`)) {
+      part.setAttribute(name, say(part.getAttribute(name)));
+    }
+  }
+});
+
 // The other language opens at the section that is being read.
 document.addEventListener("DOMContentLoaded", () => {
   document.querySelector(".language")?.addEventListener("click", ({ currentTarget }) => {
