@@ -135,6 +135,8 @@ def simplify(article):
         details.div["class"] = "label"
     for code in article.select(".cell_input pre"):
         code["class"] = "python"
+    for term in article.select(".glossary dt[id]"):  # pandoc would drop its id
+        term.insert(0, parse(f'<span id="{term.attrs.pop("id")}"></span>').span)
     for signature in article.select("dt.sig"):
         text = " ".join(signature.get_text().split())
         signature.string = text.replace("( ", "(").replace(", )", ")")
