@@ -148,7 +148,8 @@ def test_built_page_is_korean_and_stays_so(name, korean_site):
     other = page.select_one("a.language")
     assert urljoin(f"ko/{file}", other["href"]) == str(file)
     assert urljoin(str(file), english.select_one("a.language")["href"]) == f"ko/{file}"
-    other.extract()
+    for link in page.select("a[hreflang]"):  # also that of the notice
+        link.extract()
     addresses = [urljoin(f"/ko/{file}", a["href"]) for a in page.select("a[href]")]
     assert [
         a for a in addresses if a.startswith("/") and not a.startswith("/ko/")
