@@ -15,7 +15,7 @@ The marks:
   answer, the outputs of the cells that follow, and the text below them, up to the next
   heading, code cell or prompt.
 - `.guess-head`, `.guess-score`: the places for what concerns all of a page.
-- `a.term`: the first use of a word of the glossary, whose definition is its title.
+- `a.term`: a use of a word of the glossary, whose definition is its title.
 """
 
 import re
@@ -195,17 +195,21 @@ def is_plain(text):
 
 
 def link_terms(doctree, terms, link, end):
-    """Make one use of each term a link: where it is bold, or else the first one."""
+    """Make one use of each term a link: where it is bold, or else the first one.
+
+    A single word that is not bold may mean something else: a class of Python, the
+    interval between two checkpoints, a ring of ink.
+    """
     forms, used = add_plurals(terms), set()
     longest_first = sorted(map(re.escape, forms), key=len, reverse=True)
     word = re.compile(rf"(?i)(?<![\w-])({'|'.join(longest_first)}){end}")
     texts = [*filter(is_plain, doctree.findall(nodes.Text))]
     texts.sort(key=lambda text: isinstance(text.parent, nodes.strong), reverse=True)
     for text in texts:
-        parts, start = [], 0
+        parts, start, is_bold = [], 0, isinstance(text.parent, nodes.strong)
         for match in word.finditer(text):
             term = forms[match[0].lower()]
-            if term not in used:
+            if term not in used and (is_bold or not term.isalpha()):
                 parts += [nodes.Text(text[start : match.start()]), link(term, match[0])]
                 start = match.end()
                 used.add(term)

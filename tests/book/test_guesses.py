@@ -220,3 +220,5 @@ def test_terms_are_linked_once_and_where_text_is_read(page):
     targets = [term.get_attribute("href") for term in page.locator("a.term").all()]
     assert len(targets) == len({*targets}) >= 8
     assert not page.locator(":is(h1, h2, h3, pre, code, figcaption, a) a.term").count()
+    plain = page.locator("a.term:not(strong *)").all_inner_texts()
+    assert not any(map(str.isalpha, plain))  # a word in bold has the glossary's sense
