@@ -65,7 +65,8 @@
     if (kind === "number") {
       const form = make("form"), label = make("label", "", say("Your guess"));
       const field = label.appendChild(make("input"));
-      Object.assign(field, { size: 8, autocomplete: "off", inputMode: guess.number[0] === "−" ? "" : "decimal" });
+      Object.assign(field, { autocomplete: "off", inputMode: guess.number[0] === "−" ? "" : "decimal" });
+      if (guess.number.endsWith("%")) label.append("%");
       form.append(label, make("button", "guess-option", say("Compare")));
       form.onsubmit = (event) => {
         event.preventDefault();
@@ -108,8 +109,9 @@
     state.open ||= isSolved(guess);
     remember();
     draw([guess]);
-    const reason = guess.kind !== "number" && guess.reasons[choice].textContent.trim();
-    if (reason) spoken.textContent = `${choice === guess.right ? "" : say("Not quite.")} ${reason}`;
+    if (guess.kind === "number") return;
+    const start = choice === guess.right ? "" : `${say("Not quite.")} `;
+    spoken.replaceChildren(start, ...guess.reasons[choice].cloneNode(true).childNodes);
   };
 
   // All are measured before any is hidden, or the page would be laid out for each.
@@ -127,7 +129,7 @@
   const draw = (some) => {
     for (const guess of some) {
       const { tries } = stateOf(guess), opened = isOpen(guess);
-      const last = opened && !isSolved(guess) ? guess.right : tries.at(-1);
+      const last = opened && guess.options.length && !isSolved(guess) ? guess.right : tries.at(-1);
       const tried = (i) => tries.includes(i) || (opened && i === guess.right);
       guess.options.forEach((button, i) => {
         button.classList.toggle("right", tried(i) && i === guess.right);

@@ -59,7 +59,7 @@ def test_wrong_guess_has_a_reason_and_the_right_one_unfolds(page):
     reason = choose(prompt, is_right=False)
     assert reason.is_visible() and not any(seen(parts))
     said = page.locator(".hands-unseen[role=status]").last
-    assert said.text_content() == f"Not quite. {reason.inner_text()}"
+    assert said.text_content().strip() == f"Not quite. {reason.inner_text()}"
     assert choose(prompt, is_right=True).is_visible() and not reason.is_visible()
     assert seen(parts)[0] and not seen(parts)[-1]
     assert page.evaluate(PLACES) == before
@@ -88,6 +88,9 @@ def test_number_says_how_far_off_it_was(page):
         assert said.inner_text() == answer and page.evaluate(PLACES) == before
         opened = str(given != "some").lower()
         assert prompt.locator(f"[aria-expanded={opened}]").count() == 1
+    field.fill("eighty")
+    field.press("Enter")
+    assert said.inner_text().startswith("“eighty” is not a number")
 
 
 @pytest.mark.parametrize(
