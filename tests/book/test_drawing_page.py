@@ -406,6 +406,13 @@ def test_the_browser_computes_what_python_computes(desk, mnist):
     assert accuracy(test_labels, probabilities) >= 0.99
 
 
+def test_the_field_fits_a_phone_before_its_styles_are_loaded(tab, site):
+    tab.route("**/draw.css", lambda route: route.abort())
+    tab.set_viewport_size({"width": 360, "height": 740})
+    tab.goto(f"{site}/{DRAWING}")
+    assert tab.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
 @pytest.mark.parametrize("answer", ["missing", "damaged"])
 def test_weights_that_cannot_be_used_are_explained(tab, site, answer):
     def respond(route):
