@@ -10,6 +10,7 @@ import re
 from gettext import NullTranslations
 from pathlib import Path
 
+import sphinx.locale
 import sphinx.search
 from docutils import nodes
 from sphinx.search.en import SearchEnglish
@@ -126,6 +127,10 @@ def finish_page(app, pagename, templatename, context, doctree):
         if is_stale(Path(app.env.doc2path(pagename)).name):
             notice = app.builder.templates.render("stale.html", context)
             context["body"] = notice + context["body"]
+        say = app.builder.templates.environment.globals["gettext"]
+        heads = re.compile("(?<=<p>)[^<]+(?=</p></th>)")  # of the table of run times
+        body = context.get("body", "")
+        context["body"] = heads.sub(lambda found: say(found[0]), body)
 
 
 def complete_page(app, pagename, templatename, context, doctree):
@@ -151,7 +156,9 @@ def speak(app):
     """Give templates and scripts the words of the book's language."""
     words = app.config.course_words
     environment = app.builder.templates.environment
-    environment.install_gettext_translations(Words(words, app.translator))
+    translator = Words(words, app.translator)
+    environment.install_gettext_translations(translator)
+    sphinx.locale.translators["general", "sphinx"] = translator  # of what Sphinx writes
     if words:
         path = Path(app.outdir, "_static/words.js")
         path.parent.mkdir(parents=True, exist_ok=True)

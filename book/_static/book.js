@@ -110,13 +110,20 @@ document.addEventListener("DOMContentLoaded", () => {
   }
 });
 
-// What the theme says in English only, of its buttons and fields.
+// What the theme and its copy buttons say in English only.
+if (window.words) {
+  for (const [name, text] of Object.entries(messages.en)) messages.en[name] = say(text);
+  iconCopy = iconCopy.replace("Copy to clipboard", say("Copy to clipboard"));
+  iconCheck = iconCheck.replace("Copied!", say("Copied!"));
+}
+const SAID = ["title", "aria-label", "placeholder", "alt", "data-tooltip", "data-bs-original-title"];
 document.addEventListener("DOMContentLoaded", () => {
-  for (const name of window.words ? ["title", "aria-label", "placeholder"] : []) {
+  for (const name of window.words ? SAID : []) {
     for (const part of document.querySelectorAll(`[${name}]`)) {
       part.setAttribute(name, say(part.getAttribute(name)));
     }
   }
+  document.querySelectorAll(".copybtn svg").forEach((icon) => (icon.outerHTML = iconCopy));
 });
 
 // The other language opens at the section that is being read.

@@ -14,12 +14,15 @@ import languages
 import pydata_sphinx_theme
 import pytest
 import sphinx.locale
+import sphinx.writers.html5
 import sphinx_book_theme
+import sphinx_copybutton
 import translation
 import yaml
 from bs4 import BeautifulSoup
 from conftest import ROOT, SITE, give_up
 from markdown_it import MarkdownIt
+from myst_nb.ext import execution_tables
 
 KOREAN = ROOT / "book/ko"
 PAGES = translation.list_pages()
@@ -117,11 +120,12 @@ def test_every_text_of_the_pages_is_translated_and_none_is_left_over():
     assert missing == set()
     settings = [ROOT / name for name in ["_config.yml", "_toc.yml", "CITATION.cff"]]
     settings += ROOT.glob("book/_extension/*.*")
-    for theme in (pydata_sphinx_theme, sphinx_book_theme):
-        settings += Path(theme.__file__).parent.rglob("*.html")
-        settings += Path(theme.__file__).parent.rglob("*.py")
+    settings += [Path(sphinx.writers.html5.__file__), Path(execution_tables.__file__)]
+    for package in (pydata_sphinx_theme, sphinx_book_theme, sphinx_copybutton):
+        for ending in ("html", "py", "js_t"):
+            settings += Path(package.__file__).parent.rglob(f"*.{ending}")
     all_texts = [*texts.values(), *(path.read_text("utf-8") for path in settings)]
-    composed = ["Launch on Colab", "Search this book..."]  # by the theme
+    composed = ["Launch on Colab", "Colab logo", "Search this book..."]  # by the theme
     all_text = simple(" ".join([*all_texts, *PAGES, *composed]))
     assert [key for key in WORDS if simple(key) not in all_text] == []
 
