@@ -215,6 +215,14 @@ def test_switch_leads_to_the_section_that_is_read(korean_site, site, tab):
     tab.wait_for_url(f"{site}/{page}#{place}")
 
 
+@edition
+@pytest.mark.slow
+def test_drawing_page_speaks_korean(korean_site, site, tab):
+    tab.goto(f"{site}/ko/book/10_drawing.html")
+    tab.locator("#draw-pad").scroll_into_view_if_needed()
+    tab.locator("#draw-answer", has_text="숫자를 그려 보세요.").wait_for()
+
+
 def notebook(*cells):
     """Return a notebook as text, of ids, kinds and sources."""
     cells = [

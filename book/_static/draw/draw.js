@@ -86,7 +86,7 @@ function read(picture) {
   return { digit: probabilities.indexOf(sureness), sureness, probabilities, fires };
 }
 
-function words({ digit, sureness }) {
+function describe({ digit, sureness }) {
   if (digit === undefined) return layers ? say("Draw a digit.") : say("Waiting for a network.");
   const answer = sureness < 0.5 ? say("Perhaps {0} ({1}).", named(digit), percent(sureness))
     : say("I read {0} ({1}).", named(digit), percent(sureness));
@@ -121,7 +121,7 @@ function show() {
   const picture = drawing.picture ?? makePicture(drawing.strokes);
   const { digit, sureness, probabilities, fires } = read(picture);
   drawing.digit = digit;
-  part("answer").textContent = words({ digit, sureness });
+  part("answer").textContent = describe({ digit, sureness });
   paint(part("seen"), picture, inkOnPaper);
   showDrawing();
   [...part("bars").children].forEach((row, i) => {
