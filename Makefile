@@ -68,7 +68,7 @@ LINK := -m pip install --quiet --no-deps --no-build-isolation --editable .
 # what shows on all of them has changed, and would not repeat a warning.
 ENVIRONMENT := _build/.doctrees/environment.pickle
 KOREAN := _build/ko/_build/.doctrees/environment.pickle
-LOOK := _toc.yml .venv/installed book/_extension book/_templates
+LOOK := _toc.yml .venv/installed book/_extension book/_static book/_templates
 
 book: .venv/installed  ## run every chapter and build the book (5 minutes)
 	@[[ -z $$(find $(LOOK) -type f -not -name '*.pyc' -newer $(ENVIRONMENT) 2>/dev/null) ]] \
