@@ -63,7 +63,7 @@ def test_wrong_guess_has_a_reason_and_the_right_one_unfolds(page):
     assert choose(prompt, is_right=True).is_visible() and not reason.is_visible()
     assert seen(parts)[0] and not seen(parts)[-1]
     assert page.evaluate(PLACES) == before
-    page.reload()
+    page.reload(wait_until="networkidle")  # with its fonts
     assert page.evaluate(PLACES) == before
     assert seen(parts)[0] and prompt.locator(".wrong").count() == 1
     button(page, "Forget my answers").click()
