@@ -124,8 +124,8 @@ def test_pdf_begins_each_chapter_on_a_new_page(pdf, texts, titles):
 
 
 def test_pdf_contents_give_the_right_pages(pdf, texts, titles):
-    contents = "\n".join(texts[1:4])
     numbers = dict(flat(pdf.outline, pdf))
+    contents = "\n".join(texts[1 : min(numbers.values()) - 1])
     for name in titles.values():
         assert re.search(rf"^{re.escape(name)}\s*{numbers[name]}$", contents, re.M), (
             name
