@@ -85,7 +85,10 @@ TWO_FRAMES = """new Promise(
   done => requestAnimationFrame(() => requestAnimationFrame(done)))"""
 # What has the focus: its name, what is drawn around it, and what that is drawn on.
 FOCUS = """() => {
-  const on = document.activeElement, style = getComputedStyle(on);
+  const held = document.activeElement;
+  // What shows the focus of a transparent button is the picture that it lies on.
+  const on = getComputedStyle(held).opacity == "0" ? held.nextElementSibling : held;
+  const style = getComputedStyle(on);
   const [first, ...others] = [on, on.parentElement].map(element => {
     while (getComputedStyle(element).backgroundColor == "rgba(0, 0, 0, 0)")
       element = element.parentElement ?? document.body;
@@ -93,14 +96,16 @@ FOCUS = """() => {
   });
   const {top, bottom} = on.getBoundingClientRect();
   return {
-    what: on.outerHTML.slice(0, 120),
-    name: on.ariaLabel || on.textContent.trim() || on.placeholder || on.title,
-    ring: style.outlineStyle == "solid" ? parseFloat(style.outlineWidth) : 0,
+    what: held.outerHTML.slice(0, 120),
+    name: held.ariaLabel || held.textContent.trim() || held.placeholder || held.title
+      || held.labels?.[0]?.textContent.trim(),
+    ring: ["solid", "dashed"].includes(style.outlineStyle)
+      ? parseFloat(style.outlineWidth) : 0,
     color: style.outlineColor,
     ground: parseFloat(style.outlineOffset) < 0 ? first : others[0],
     seen: on.checkVisibility({opacityProperty: true}) && bottom > 0
       && top < window.innerHeight,
-    last: on == document.body,
+    last: held == document.body,
   };
 }"""
 
@@ -272,6 +277,10 @@ def test_focus_is_seen_wherever_it_goes(calm_tab, site, theme):
     tab = calm_tab
     tab.emulate_media(color_scheme=theme)
     tab.goto(f"{site}/{CHAPTERS[1]}.html")
+    figure = tab.locator("#templates-by-hand")  # which loads while people press Tab
+    figure.locator("> img").scroll_into_view_if_needed()
+    figure.locator("canvas").first.wait_for()
+    tab.evaluate("scrollTo(0, 0)")
     places = []
     for _ in range(300):
         tab.keyboard.press("Tab")
