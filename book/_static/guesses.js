@@ -190,9 +190,9 @@
     reveal();
     addEventListener("hashchange", reveal);
     document.addEventListener("click", (event) => event.target.closest("a[href*='#']") && setTimeout(reveal));
-    // What the page's own search marks, once it has.
+    // What the page's own search marks, 10 ms after the page is there.
     const marked = (guess) => guess.parts.some((part) => part.querySelector(".highlighted"));
-    addEventListener("load", () => guesses.filter(marked).forEach(open));
+    addEventListener("load", () => setTimeout(() => guesses.filter(marked).forEach(open), 20));
     let { clientWidth } = html;
     addEventListener("resize", () => {
       if (clientWidth !== html.clientWidth) foldClosed(guesses);

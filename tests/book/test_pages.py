@@ -334,6 +334,7 @@ def test_keyboard_is_enough(calm_tab, site):
     modes = []
     tab.locator(".theme-switch-button:visible").focus()
     for _ in range(3):
+        tab.wait_for_function("document.activeElement.matches('.theme-switch-button')")
         tab.keyboard.press("Enter")
         modes.append(tab.evaluate("document.documentElement.dataset.mode"))
     assert set(modes) == {"light", "dark", "auto"}

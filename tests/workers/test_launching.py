@@ -145,8 +145,10 @@ def test_an_interrupt_ends_all_workers(folder, interruptible):
 
 
 STARTS = """
+import signal
 import sys
 from mnist_lib import start_workers
+signal.signal(signal.SIGHUP, signal.SIG_DFL)  # which nohup has ignored
 start_workers(["-c", "open('alive', 'w').write(' '); import time; time.sleep(99)"], 2)
 """
 
