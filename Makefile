@@ -114,7 +114,7 @@ map: .venv/installed  ## write the line of steps into all chapters, from _toc.ym
 
 # DONE="book/ko/intro.md book/ko/01_tensors.ipynb#e891a629" marks what is translated.
 translation: .venv/installed  ## let the Korean pages follow, list what is left (DONE=...)
-	@$(BIN)/python book/_extension/translation.py $(DONE)
+	@$(call quiet,$(BIN)/python book/_extension/translation.py $(DONE))
 
 # Only in addresses: of GitHub, Colab and Binder, and of the pages.
 repository:  ## say where the repository is: URL=OWNER/NAME, on GitHub

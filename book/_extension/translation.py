@@ -11,6 +11,9 @@ longer fits says that the English has changed since: the translation is stale.
     python book/_extension/translation.py stage        # lay out the Korean book
 
 A cell is named by its id, a block of a Markdown page by its number, from 1.
+
+The docstrings that the reference shows are translated in reference.po, the catalog from
+which Sphinx takes them.
 """
 
 import copy
@@ -19,15 +22,19 @@ import hashlib
 import json
 import re
 import shutil
+import subprocess
 import sys
 from difflib import SequenceMatcher
 from itertools import zip_longest
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import yaml
+from babel.messages.pofile import read_po, write_po
 
 ROOT = Path(__file__).resolve().parents[2]
 SETTINGS = "_config.yml", "_toc.yml"
+CATALOG = ROOT / "book/ko/reference.po"
 MISSING = "missing"
 HANGUL = re.compile("[가-힣]")
 # The texts of a code cell, in its metadata.
@@ -36,6 +43,10 @@ TEXTS = ["image.alt", "figure.caption", "code_prompt_show", "code_prompt_hide"]
 TERM = r"(?=[^\s:].*\n(?:\S.*\n)*    )"
 BLOCK = re.compile(rf"(?m)^#+ |(?<=\n\n){TERM}|(?<=\{{glossary\}}\n){TERM}")
 FENCED = re.compile(r"(?ms)^```.*?^```$")
+# Finds the texts of docstrings; in Korean, Sphinx translates its own headings itself.
+EXTRACT = """-m sphinx -C -q -W -b gettext -D language=ko -D gettext_location=0
+    -D extensions=sphinx.ext.autodoc,sphinx.ext.napoleon -D napoleon_use_ivar=1
+    -D autodoc_member_order=bysource""".split()
 NOTE = re.compile(r"(?m)^(?:%|\.\.) translation: (\w+)(?: until ([\d-]+))?\n")
 
 
@@ -200,6 +211,31 @@ def mark_done(page, only):
             page.mark(name, digest(english))
 
 
+def read_docstrings():
+    """Return the catalog that Sphinx makes of the reference's docstrings."""
+    page = (ROOT / "book/reference.md").read_text("utf-8")
+    directives = re.findall(r"(?ms)^```\{eval-rst\}\n(.*?)^```$", page)
+    with TemporaryDirectory() as folder:
+        Path(folder, "index.rst").write_text("\n".join(directives), "utf-8")
+        subprocess.run([sys.executable, *EXTRACT, folder, f"{folder}/out"], check=True)
+        catalog = read_po(Path(folder, "out/index.pot").open("rb"))
+    for message in [*catalog]:
+        if re.match("Alias for|[가-힣]", message.id):  # not shown, or Sphinx's own
+            catalog.delete(message.id)
+    return catalog
+
+
+def follow_docstrings():
+    """Let the catalog follow the docstrings, and list what is left."""
+    catalog = read_po(CATALOG.open("rb"), "ko")
+    catalog.update(read_docstrings(), update_creation_date=False)
+    with CATALOG.open("wb") as file:
+        write_po(file, catalog, 88, ignore_obsolete=True, include_previous=True)
+    for message in catalog:
+        if message.id and (message.fuzzy or not message.string):
+            print(f"{CATALOG.relative_to(ROOT)}: {message.id}")
+
+
 def main(*done):
     """Let all pages follow the English ones, mark what is done, list what is left."""
     done = [place.partition("#")[::2] for place in done]
@@ -212,6 +248,7 @@ def main(*done):
         path.write_text(str(page), "utf-8")
         for cell, gap in list_gaps(page).items():
             print(f"book/ko/{name}#{cell}: {gap}")
+    follow_docstrings()
 
 
 def translate(value, words):
@@ -232,6 +269,7 @@ def stage():
     shared = [*ROOT.glob("book/_*"), ROOT / "book/matplotlibrc"]
     links = {f"book/{path.name}": path for path in [*pages, *shared]}
     links |= {name: ROOT / name for name in ["mnist_lib", "_build/.jupyter_cache"]}
+    links["locales/ko/LC_MESSAGES/book/reference.po"] = CATALOG  # where Sphinx looks
     for name, path in links.items():
         link = target / name
         link.parent.mkdir(parents=True, exist_ok=True)
