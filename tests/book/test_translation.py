@@ -19,6 +19,7 @@ import sphinx_book_theme
 import sphinx_copybutton
 import translation
 import yaml
+from babel.messages.pofile import read_po
 from bs4 import BeautifulSoup
 from conftest import ROOT, SITE, give_up
 from markdown_it import MarkdownIt
@@ -54,6 +55,16 @@ def plain(text):
     return re.sub(r"\$[^$]*\$", " ", text)
 
 
+def list_wrong_terms(place, text):
+    """Return where a text has another word than the terms' table."""
+    return [
+        f"{place}: {found[0]!r}, where the term is {term['ko']!r}"
+        for term in TERMS
+        for wrong in term.get("not", [])
+        for found in re.finditer(wrong, plain(text))
+    ]
+
+
 def simple(text):
     """Return a text in small letters, whatever separates its words."""
     return " ".join(text.replace("_", " ").lower().split())
@@ -77,14 +88,8 @@ def test_page_follows_the_english_one(name):
 def test_page_is_in_korean_and_uses_the_terms(name):
     cells = [*translation.read_page(name).list_cells()]
     assert translation.HANGUL.search(cells[0][2])
-    problems = [
-        f"{name}#{cell}: {found[0]!r}, where the term is {term['ko']!r}"
-        for cell, _, korean, *_ in cells
-        for term in TERMS
-        for wrong in term.get("not", [])
-        for found in re.finditer(wrong, plain(korean))
-    ]
-    assert problems == []
+    for cell, _, korean, *_ in cells:
+        assert list_wrong_terms(f"{name}#{cell}", korean) == []
 
 
 @edition
@@ -100,6 +105,20 @@ def test_bold_text_is_bold_and_links_lead_to_korean_pages(name):
         }
         assert wanted <= links(korean), f"{name}#{cell}"
         assert not english_only & links(korean), f"{name}#{cell}"
+
+
+@edition
+@pytest.mark.integration
+def test_reference_explains_every_docstring_in_korean():
+    catalog = read_po(translation.CATALOG.open("rb"), "ko")
+    docstrings = [message.id for message in translation.read_docstrings()]
+    assert [message.id for message in catalog] == docstrings, "run `make translation`"
+    for message in [*catalog][1:]:  # after the head
+        english, korean = message.id, message.string
+        assert translation.HANGUL.search(korean) and not message.fuzzy, english
+        code = [sorted(re.findall("``.+?``", text)) for text in (english, korean)]
+        assert code[0] == code[1], english
+        assert list_wrong_terms(english, korean) == [] and "**" not in korean
 
 
 @edition
