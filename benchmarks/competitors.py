@@ -314,7 +314,6 @@ COMPETITORS = {
     "graph of an epoch": graph_of_epoch,
     "graph of an epoch, XLA": partial(graph_of_epoch, jit_compile=True),
     "Keras fit": keras_fit,
-    "Keras fit, no XLA": partial(keras_fit, jit_compile=False),
     "Keras fit, 50 steps": partial(keras_fit, jit_compile=False, **STEPS),
     "Keras fit, 50 steps, XLA": partial(keras_fit, jit_compile=True, **STEPS),
     "PyTorch eager": torch_eager,
