@@ -33,7 +33,6 @@ from mnist_lib.saving.weights import name_in_keras
 __all__ = ["export_weights", "import_weights", "quantize"]
 
 FORMAT, VERSION = "digits-from-scratch weights", 2
-LARGEST = 2**25  # bytes that the page reads
 ACTIVATIONS = {
     "relu": tf.nn.relu,
     "sigmoid": tf.nn.sigmoid,
@@ -110,7 +109,7 @@ def import_weights(path: str | os.PathLike) -> NaiveSequential:
         ValueError: The file is missing, damaged, or something else.
     """
     with refusing(path):
-        tensors, metadata, numbers = read_tensors(path, LARGEST)
+        tensors, metadata, numbers = read_tensors(path)
         about = json.loads(metadata.get("about", "{}"))
         if (about.get("format"), about.get("version")) != (FORMAT, VERSION):
             raise ValueError(f"it is not {FORMAT}, version {VERSION}")

@@ -44,16 +44,6 @@ def content(path):
     return path.read_bytes()
 
 
-def forge(path, change=lambda tensors: None, **facts):
-    """Change the tensors and what is said about them, and make the checksum fit."""
-    content = path.read_bytes()
-    tensors, (header, _) = load(content), header_and_numbers(content)
-    about = json.loads(header["__metadata__"]["about"]) | facts
-    change(tensors)
-    about["crc32"] = zlib.crc32(header_and_numbers(save(tensors))[1])
-    path.write_bytes(save(tensors, {"about": json.dumps(about)}))
-
-
 def test_quantize_by_hand():
     matrix = np.array([[1.27, -0.02], [-0.5, 0.0125], [0.004, 0.0]], "float32")
     integers, scales = quantize(matrix)
@@ -170,26 +160,19 @@ def test_every_damage_is_found(path, content, random):
     assert repr(import_weights(path).layers[0]) == "NaiveDense(784, 3, relu)"
 
 
-FORGERIES = {
+OTHERS = {
     "not digits-from-scratch weights, version 2": {"version": 1},
-    "not digits-from-scratch": {"format": "letters-from-scratch weights"},
-    "swish": {"activations": ["swish", "softmax"]},
-    "2.weights": {"activations": ["relu", "relu", "softmax"]},
-    "one or more, got none": {"activations": []},
-    "0.scales": {"change": lambda tensors: tensors.pop("0.scales")},
-    "to fit layer 0": {
-        "change": lambda t: t.update({"1.weights": np.ones((4, 10), "int8")})
-    },
+    "it has no 'swish'": {"activations": ["swish", "softmax"]},
+    "it has no '2.weights'": {"activations": ["relu", "relu", "softmax"]},
 }
 
 
-@pytest.mark.parametrize(("words", "forgery"), FORGERIES.items(), ids=FORGERIES)
-@pytest.mark.usefixtures("content")
-def test_a_file_of_another_kind_is_refused(path, words, forgery):
-    forge(path)
-    assert len(import_weights(path).layers) == 2  # so it fails for its one reason
-    forge(path, **forgery)
-    with pytest.raises(ValueError, match=f"(?s)not usable: .*({words})"):
+@pytest.mark.parametrize(("words", "facts"), OTHERS.items(), ids=OTHERS)
+def test_a_file_of_another_kind_is_refused(path, content, words, facts):
+    header, _ = header_and_numbers(content)
+    about = json.loads(header["__metadata__"]["about"]) | facts
+    path.write_bytes(save(load(content), {"about": json.dumps(about)}))
+    with pytest.raises(ValueError, match=f"not usable: .*{words}"):
         import_weights(path)
 
 

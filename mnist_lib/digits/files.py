@@ -6,7 +6,6 @@ code, and compared with the known digests of MNIST.
 
 import gzip
 import http.client
-import io
 import math
 import os
 import urllib.request
@@ -16,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from mnist_lib.checks import require
-from mnist_lib.saving.disk import MAX_OVERHEAD, refusing, sha256, write_whole
+from mnist_lib.saving.disk import refusing, sha256, write_whole
 
 # Keras's own address, and the one that it had before.
 ADDRESSES = (
@@ -106,9 +105,8 @@ def read_npz(path: Path) -> list[np.ndarray]:
         names = [name.removesuffix(".npy") for name in archive.namelist()]
         require({*SHAPES} <= {*names}, "it", f"one with {', '.join(SHAPES)}", names[:9])
         for name, shape in SHAPES.items():
-            with archive.open(f"{name}.npy") as file:  # and not all of a bomb
-                content = io.BytesIO(file.read(math.prod(shape) + MAX_OVERHEAD))
-            array = np.lib.format.read_array(content, allow_pickle=False)
+            with archive.open(f"{name}.npy") as file:
+                array = np.lib.format.read_array(file, allow_pickle=False)
             got = f"{array.dtype} of shape {array.shape}"
             fits = (array.shape, array.dtype) == (shape, np.uint8)
             require(fits, name, f"uint8 of shape {shape}", got)
@@ -132,9 +130,9 @@ def read_idx(path: Path, shape: tuple[int, ...]) -> np.ndarray:
     head, count = 4 + 4 * len(shape), math.prod(shape)
     open_file = gzip.open if path.suffix == ".gz" else open
     with refusing(path), open_file(path, "rb") as file:
-        content = bytearray(file.read(head + count + 1))  # and not all of a bomb
-        got = f"{len(content):,} or more"
-        require(len(content) == head + count, "it", f"{head + count:,} bytes long", got)
+        content = bytearray(file.read())
+        fits, expected = len(content) == head + count, f"{head + count:,} bytes long"
+        require(fits, "it", expected, f"{len(content):,}")
     return np.frombuffer(content, np.uint8, offset=head).reshape(shape)
 
 

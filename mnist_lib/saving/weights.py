@@ -50,8 +50,7 @@ def load_weights(model, path: str | os.PathLike) -> None:
     """
     own = arrays_of(model)
     with refusing(path):
-        size = sum(array.nbytes for array in own.values())
-        saved, metadata, _ = read_tensors(path, size)
+        saved, metadata, _ = read_tensors(path)
         expected, got = layout_of(own), layout_of(saved)
         if got != expected:
             raise ValueError(f"it must hold {expected}; got {got}")

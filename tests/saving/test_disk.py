@@ -1,4 +1,5 @@
 import os
+import resource
 import subprocess
 import sys
 
@@ -23,6 +24,18 @@ def test_without_a_folder_or_with_one_in_its_place_it_says_so(path, tmp_path):
             disk.write_whole(tmp_path / place, b"new")
     assert {entry.name for entry in tmp_path.iterdir()} == {path.name, "folder"}
     assert path.read_bytes() == b"old"
+
+
+@pytest.mark.parametrize("size", [0, 100, 4096])
+def test_a_full_disk_leaves_the_old_file_alone(path, tmp_path, size):
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, limits[1]))
+    try:  # files that may not grow fail like a full disk
+        with pytest.raises(OSError, match=f"{path} could not be written: File too"):
+            disk.write_whole(path, bytes(10**6))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert path.read_bytes() == b"old" and list(tmp_path.iterdir()) == [path]
 
 
 @pytest.mark.integration

@@ -1,5 +1,3 @@
-import resource
-
 import keras
 import numpy as np
 import pytest
@@ -42,7 +40,6 @@ MODELS = {
     "a network": lambda: make_model(6, 5, 3),
     "one in float64": lambda: in_float64(make_model(6, 5, 3)),
     "a layer": lambda: NaiveDense(6, 3, tf.nn.relu),
-    "the network of the course": lambda: make_model(784, 512, 10),
 }
 
 
@@ -83,26 +80,16 @@ def test_weights_of_another_network_are_refused(model, words, path):
     assert refused(model, path, words)
 
 
-def change_places(arrays):
-    arrays["weight_0"], arrays["weight_2"] = arrays["weight_2"], arrays["weight_0"]
-
-
-def change_a_number(arrays):
-    arrays["weight_3"][1] = np.nextafter(arrays["weight_3"][1], np.float32(1))
-
-
-@pytest.mark.parametrize("change", [change_places, change_a_number])
-def test_what_was_changed_in_the_file_is_found(path, change):
+def test_weights_that_changed_places_in_the_file_are_found(path):
     model = make_model(5, 5, 5)
     save_weights(model, path)
     with safe_open(path, "np") as file:
         metadata = file.metadata()
-    arrays = {name: a.copy() for name, a in load(path.read_bytes()).items()}
-    change(arrays)
-    path.write_bytes(save(arrays, metadata))
-    assert refused(model, path, "its weights are not those saved")
-    path.write_bytes(save(arrays))  # no digest
-    assert refused(model, path, "its weights are not those saved")
+    arrays = load(path.read_bytes())
+    arrays["weight_0"], arrays["weight_2"] = arrays["weight_2"], arrays["weight_0"]
+    for kept in (metadata, None):
+        path.write_bytes(save(arrays, kept))
+        assert refused(model, path, "its weights are not those saved")
 
 
 def test_damage_is_found_wherever_it_is(path):
@@ -116,39 +103,12 @@ def test_damage_is_found_wherever_it_is(path):
         assert refused(model, path, "is not usable: "), i
 
 
-@pytest.mark.parametrize("length", [2**63, 2**40, 99_999_999, 100])
-def test_a_header_that_says_it_is_huge_is_refused(path, length):
-    path.write_bytes(length.to_bytes(8, "little") + b"{}")
-    assert refused(make_model(6, 5, 3), path, "(?i)is not usable: .*header")
-
-
-def test_a_file_with_more_than_the_weights_is_not_read(path):
-    with path.open("wb") as file:
-        file.truncate(2**40)  # it has no bytes on the disk
-    assert refused(make_model(6, 5, 3), path, "is not usable: it has more than")
-
-
 def test_a_file_that_is_missing_or_something_else_is_refused(path, tmp_path):
     model = make_model(6, 5, 3)
     assert refused(model, path, "is not usable: No such file or directory$")
     assert refused(model, tmp_path, "is not usable: Is a directory$")
     path.write_text("<html>not found</html>")
     assert refused(model, path, "is not usable")
-
-
-def test_a_failed_save_leaves_the_file_that_was_there(path, tmp_path):
-    model = make_model(6, 5, 3)
-    save_weights(model, path)
-    before, limits = path.read_bytes(), resource.getrlimit(resource.RLIMIT_FSIZE)
-    for size in (0, 100, 4096):
-        resource.setrlimit(resource.RLIMIT_FSIZE, (size, limits[1]))
-        try:  # files that may not grow fail like a full disk
-            with pytest.raises(OSError, match=f"{path} could not be written: File too"):
-                save_weights(make_model(784, 512, 10), path)
-        finally:
-            resource.setrlimit(resource.RLIMIT_FSIZE, limits)
-        assert path.read_bytes() == before and list(tmp_path.iterdir()) == [path]
-    load_weights(model, path)
 
 
 @pytest.mark.parametrize("use", [save_weights, load_weights])
@@ -202,11 +162,10 @@ def relu(sums):
     ("activation", "words"),
     [
         (lambda sums: sums, "must be one of .*leaky_relu, .*, got <function"),
-        (tf.identity, "an activation must be one of "),
         (keras.layers.ReLU(), "an activation must be one of "),
         (relu, "the activation relu must be as in Keras, got <function relu"),
     ],
-    ids=["nameless", "identity", "a layer", "another of that name"],
+    ids=["nameless", "a layer", "another of that name"],
 )
 def test_an_activation_that_keras_has_not_is_explained(activation, words):
     with pytest.raises(ValueError, match=words):
