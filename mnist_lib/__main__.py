@@ -18,7 +18,7 @@ from mnist_lib.scaling import fit_distributed
 from mnist_lib.tensors import describe_digits, load_mnist, to_vectors
 from mnist_lib.workers.addresses import is_worker
 from mnist_lib.workers.cluster import join_cluster
-from mnist_lib.workers.launching import CONNECTION_LOST, start_workers
+from mnist_lib.workers.launching import start_workers
 
 ABOUT = """Train the network 784-512-10 on several workers. Where TF_CONFIG or Slurm
 names them, be one of them; otherwise start them all on this machine."""
@@ -49,7 +49,7 @@ def main() -> None:
         run(options)
     except (ValueError, TypeError, OSError, ArithmeticError, RuntimeError) as error:
         print(f"error: {error}", file=sys.stderr)
-        sys.exit(CONNECTION_LOST if isinstance(error, ConnectionError) else 2)
+        sys.exit(2)
     except KeyboardInterrupt:
         sys.exit(130)  # as shells have it
 

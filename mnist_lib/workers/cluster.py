@@ -20,6 +20,7 @@ from mnist_lib.checks import require
 from mnist_lib.checks.tracing import describe
 from mnist_lib.saving.disk import sha256
 from mnist_lib.workers.addresses import find_cluster, is_listening, split_address
+from mnist_lib.workers.launching import WORKER_LOST
 
 SETTINGS = "epochs batch_size learning_rate shuffle seed loss update distort".split()
 # TensorFlow waits for another worker in a way that nothing in this process can end.
@@ -125,8 +126,8 @@ def check_agreement(strategy, images, labels, settings: dict) -> None:
 def translate_error(error: tf.errors.OpError) -> Exception:
     """Return what an error of TensorFlow means to workers, or itself."""
     if isinstance(error, tf.errors.UnavailableError | tf.errors.AbortedError):
-        told = "a worker was lost. Start all again; from a checkpoint they go on"
-        return ConnectionError(told)
+        advice = "Start all again; from a checkpoint they go on"
+        return ConnectionError(f"{WORKER_LOST}. {advice}")
     if "Collective ops is aborted" in str(error):
         expected = "must be the same on all workers, got several"
         return ValueError(f"the model and the rule {expected}")

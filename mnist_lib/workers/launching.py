@@ -7,14 +7,13 @@ import signal
 import subprocess
 import sys
 import tempfile
-import threading
 import time
 
 from mnist_lib import checks
 from mnist_lib.workers.addresses import free_addresses
 
 GRACE = 3.0  # seconds in which the other workers may tell of a failure, too
-CONNECTION_LOST = 75  # exit code of a worker that lost another one: worth another try
+WORKER_LOST = "a worker was lost"  # in a worker's last words: worth another try
 # Waits until its input ends, as it does when this process ends in whatever way. Then
 # it kills its process group, to which all workers belong.
 GUARD = "import os, signal, sys; sys.stdin.read(); os.killpg(0, signal.SIGKILL)"
@@ -64,21 +63,19 @@ def run_workers(program: list[str], count: int, out) -> tuple[list, list]:
     try:
         for own in range(count):
             workers.append(Worker(program, addresses, own, guard.pid))
-        codes, shown = watch(workers, out)
+        codes = watch(workers, out)
     finally:
         guard.communicate()  # closes its input
         for worker in workers:
-            worker.kill()  # where there are no process groups
             worker.wait()
-            worker.reader.join(timeout=1)
-    show(workers, out, shown)
+        show(workers, out)
     failed = [own for own in range(count) if codes[own]]
     failures = [describe_failure(own, codes[own], workers[own]) for own in failed]
-    return [worker.lines for worker in workers], failures
+    return [lines_of(worker.printed) for worker in workers], failures
 
 
 class Worker(subprocess.Popen):
-    """A worker's process, with the lines that it has printed so far."""
+    """A worker's process, with the files that it prints and complains into."""
 
     def __init__(self, program: list[str], addresses: list[str], own: int, group: int):
         task = {"type": "worker", "index": own}
@@ -91,41 +88,46 @@ class Worker(subprocess.Popen):
             "TF_CPP_MIN_LOG_LEVEL": "3",
             "PYTHONUNBUFFERED": "1",
         }
-        self.lines = []
-        self.complaints = tempfile.TemporaryFile("w+", errors="replace")
-        streams = subprocess.DEVNULL, subprocess.PIPE, self.complaints
-        settings = {"env": environment, "process_group": group, "errors": "replace"}
-        super().__init__([sys.executable, *program], -1, None, *streams, **settings)
-        self.reader = threading.Thread(target=self.read, daemon=True)
-        self.reader.start()
+        # To append, so that reading them here does not move where the worker writes.
+        self.printed = tempfile.TemporaryFile("a+", errors="replace")
+        self.complaints = tempfile.TemporaryFile("a+", errors="replace")
+        super().__init__(
+            [sys.executable, *program],
+            stdin=subprocess.DEVNULL,
+            stdout=self.printed,
+            stderr=self.complaints,
+            env=environment,
+            process_group=group,
+        )
 
-    def read(self) -> None:
-        """Add lines as they come."""
-        for line in self.stdout:
-            self.lines.append(line.rstrip())
+
+def lines_of(file) -> list[str]:
+    """Return the lines that are in a file by now."""
+    file.seek(0)
+    return [line.rstrip() for line in file]
 
 
-def watch(workers: list[Worker], out) -> tuple[list, list]:
+def watch(workers: list[Worker], out) -> list[int | None]:
     """Show what workers print until all end, or one fails; return their exit codes."""
-    codes, shown = [None], []
+    codes = [None]
     while None in codes and not any(codes):
-        shown = show(workers, out, shown) if out.isatty() else []
-        time.sleep(0.05)
+        if out.isatty():
+            show(workers, out)
+            print(f"\x1b[{len(workers)}A", end="", file=out)  # up, to write over it
+        time.sleep(0.1)
         codes = [worker.poll() for worker in workers]
     time.sleep(GRACE if any(codes) else 0)  # the others may tell more of it
-    return [worker.poll() for worker in workers], shown
+    return [worker.poll() for worker in workers]
 
 
-def show(workers: list[Worker], out, shown: list[str]) -> list[str]:
-    """Print each worker's last line, in the place of what is shown."""
-    lines = [["starting", *worker.lines][-1] for worker in workers]
-    rows = [f"worker {own}: {line}" for own, line in enumerate(lines)]
-    if out.isatty():
-        width = shutil.get_terminal_size().columns - 1
-        rows = [f"{row[:width]}\x1b[K" for row in rows]
-    if rows != shown:
-        print("\x1b[A" * len(shown) + "\n".join(rows), file=out, flush=True)
-    return rows
+def show(workers: list[Worker], out) -> None:
+    """Print each worker's last line; in a terminal, none is broken in two."""
+    for own, worker in enumerate(workers):
+        line = ["starting", *lines_of(worker.printed)][-1]
+        row = f"worker {own}: {line}"
+        if out.isatty():
+            row = row[: shutil.get_terminal_size().columns - 1] + "\x1b[K"
+        print(row, file=out)
 
 
 def describe_failure(own: int, code: int, worker: Worker) -> tuple[int, int, str]:
@@ -134,10 +136,8 @@ def describe_failure(own: int, code: int, worker: Worker) -> tuple[int, int, str
     The lowest rank is the cause: 0 for an error, 1 for a worker that was killed, 2 for
     one that lost its connection to another.
     """
-    worker.complaints.seek(0)
-    words = [f"exit code {code}", *worker.complaints.read().split("\n")]
-    words = [*filter(None, map(str.rstrip, words))][-1]
     if code < 0:
         return 1, own, f"killed by {signal.Signals(-code).name}"
-    lost = code == CONNECTION_LOST or words.startswith("ConnectionError: ")
-    return 2 * lost, own, words.removeprefix("error: ")
+    complaints = filter(None, lines_of(worker.complaints))
+    words = [f"exit code {code}", *complaints][-1]
+    return 2 * (WORKER_LOST in words), own, words.removeprefix("error: ")
