@@ -74,7 +74,7 @@ def slurm_resolver() -> Resolver:
 
 
 def split_address(address: str) -> tuple[str | None, int | None]:
-    """Return host and port of ``host:port``, or of IPv6's ``[host]:port``."""
+    """Return host and port of ``host:port``."""
     parts = urlsplit(f"//{address}")
     return parts.hostname, parts.port
 

