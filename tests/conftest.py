@@ -55,9 +55,6 @@ hypothesis.settings.register_profile(
 hypothesis.settings.load_profile("quick")
 set_hypothesis_home_dir(tempfile.gettempdir())
 
-STARTS = {"subprocess.Popen", "os.exec", "os.fork", "os.posix_spawn", "os.system"}
-UNIT_TESTS = []  # the one that runs, unless it is an integration test
-
 
 def pytest_collection_modifyitems(items):
     for item in items:
@@ -68,26 +65,6 @@ def pytest_collection_modifyitems(items):
 def pytest_runtest_setup(item):
     if item.get_closest_marker("mnist") and not os.environ.get("MNIST_NPZ"):
         pytest.skip("needs the real MNIST: set MNIST_NPZ to a copy of mnist.npz")
-
-
-@pytest.hookimpl(wrapper=True)
-def pytest_runtest_protocol(item):
-    is_unit_test = isinstance(item, pytest.Function)  # and no notebook
-    if is_unit_test and not item.get_closest_marker("integration"):
-        UNIT_TESTS.append(item)
-    try:
-        return (yield)
-    finally:
-        UNIT_TESTS.clear()
-
-
-def forbid_processes(event, arguments):
-    if UNIT_TESTS and event in STARTS:
-        name = UNIT_TESTS.pop().name
-        pytest.fail(f"{name} starts a process: mark it `integration`", pytrace=False)
-
-
-sys.addaudithook(forbid_processes)
 
 
 def a_few(pages):
