@@ -87,44 +87,35 @@ def test_summary_counts_the_weights(source_model, capsys):
 
 
 @pytest.mark.parametrize(
-    ("shape", "dtype", "error", "words"),
+    ("shape", "dtype", "words"),
     [
-        ((5, 28, 28), "float32", ValueError, r"\(5, 28, 28\)"),
-        ((784,), "float32", ValueError, r"vectors of shape \(n, 784\)"),
-        ((5, 783), "float32", ValueError, r"got shape \(5, 783\)"),
-        ((5, 784), "uint8", TypeError, "images must be float32.*got uint8"),
-        ((5, 784), "float64", TypeError, "images must be float32.*got float64"),
+        ((5, 28, 28), "float32", r"got shape \(5, 28, 28\)"),
+        ((784,), "float32", r"vectors of shape \(n, 784\)"),
+        ((5, 784), "uint8", "images must be float32.*got uint8"),
+        ((5, 784), "float64", "images must be float32.*got float64"),
     ],
 )
-def test_wrong_inputs_are_explained(source_model, shape, dtype, error, words):
-    with pytest.raises(error, match=words):
+def test_wrong_inputs_are_explained(source_model, shape, dtype, words):
+    with pytest.raises((ValueError, TypeError), match=words):
         source_model(np.zeros(shape, dtype))
 
 
 @pytest.mark.parametrize(
-    ("arguments", "error", "words"),
+    ("change", "words"),
     [
-        ((0, 3, tf.nn.relu), ValueError, "input_size must be at least 1, got 0"),
-        ((3, -1, tf.nn.relu), ValueError, "output_size must be at least 1, got -1"),
-        ((3, 2.0, tf.nn.relu), TypeError, "output_size must be a positive integer"),
-        ((3, True, tf.nn.relu), TypeError, "output_size must be a positive integer"),
-        ((3, 2, "relu"), TypeError, "activation must be a function, got 'relu'"),
-        ((3, 2, tf.nn.relu, 0.1), TypeError, "initializer must be a function"),
-        (
-            (3, 2, tf.nn.relu, lambda shape: tf.zeros((2, 3))),
-            ValueError,
-            r"of shape \(3, 2\), got \(2, 3\)",
-        ),
-        (
-            (3, 2, tf.nn.relu, lambda shape: tf.fill(shape, np.nan)),
-            ValueError,
-            "must be finite",
-        ),
+        ({"input_size": 0}, "input_size must be at least 1, got 0"),
+        ({"output_size": 2.0}, "output_size must be a positive integer, got 2.0"),
+        ({"output_size": True}, "output_size must be a positive integer, got True"),
+        ({"activation": "relu"}, "activation must be a function, got 'relu'"),
+        ({"initializer": 0.1}, "initializer must be a function"),
+        ({"initializer": lambda _: tf.zeros(2)}, r"of shape \(3, 2\), got \(2,\)"),
+        ({"initializer": lambda shape: tf.fill(shape, np.nan)}, "must be finite"),
     ],
 )
-def test_wrong_layers_are_explained(arguments, error, words):
-    with pytest.raises(error, match=words):
-        NaiveDense(*arguments)
+def test_wrong_layers_are_explained(change, words):
+    arguments = {"input_size": 3, "output_size": 2, "activation": tf.nn.relu}
+    with pytest.raises((ValueError, TypeError), match=words):
+        NaiveDense(**{**arguments, **change})
 
 
 def test_layers_that_do_not_fit_are_explained():

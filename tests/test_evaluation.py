@@ -14,17 +14,14 @@ from mnist_lib import (
 def example():
     """Five pictures of three classes; the second and the last are misread."""
     labels = np.array([0, 1, 2, 2, 0], "uint8")
-    predictions = np.array(
-        [
-            [0.8, 0.1, 0.1],
-            [0.6, 0.3, 0.1],
-            [0.1, 0.2, 0.7],
-            [0.2, 0.2, 0.6],
-            [0.05, 0.15, 0.8],
-        ],
-        "float32",
-    )
-    return labels, predictions
+    predictions = [
+        [0.8, 0.1, 0.1],
+        [0.6, 0.3, 0.1],
+        [0.1, 0.2, 0.7],
+        [0.2, 0.2, 0.6],
+        [0.05, 0.15, 0.8],
+    ]
+    return labels, np.array(predictions, "float32")
 
 
 def test_predict_gives_a_row_of_probabilities_for_each_image(small_model, small_data):
