@@ -74,10 +74,10 @@ def test_idx_files_that_are_not_mnist_are_refused(arrays, tmp_path, ending):
     path.write_bytes(content[:-40])
     assert refused(path.parent, f"{path.name} is not usable: ")
     path.write_bytes(content + content)
-    assert refused(tmp_path, "it must be 3,152 bytes long, got 6,304")
+    assert refused(tmp_path, "is not usable: cannot reshape")
     arrays["x_test"][2, 14, 14] ^= 1
     write_idx(tmp_path, arrays, ending=ending)
-    assert refused(tmp_path, "is not MNIST: the bytes of x_test differ")
+    assert refused(tmp_path, "is not MNIST: its x_test differs")
 
 
 class Trap:
@@ -94,12 +94,10 @@ def test_other_files_are_refused_with_advice(arrays, tmp_path):
     path = tmp_path / "a.npz"
     assert refused(path, "a.npz is not usable: No such file or directory. ")
     wrong = {
-        "x_train is|the bytes of x_train differ": {"x_train": arrays["x_train"] + 1},
-        r"x_train must be uint8 of .*\(6, 784\)": {
-            "x_train": arrays["x_train"].reshape(6, 784)
-        },
-        "y_test must be uint8.*got int64": {"y_test": arrays["y_test"].astype("i8")},
-        "allow_pickle=False": {"y_test": np.array([Trap(tmp_path / "ran")])},
+        "is not MNIST: its x_train differs": {"x_train": arrays["x_train"] + 1},
+        "its x_test differs": {"x_test": arrays["x_test"].reshape(4, 784)},
+        "its y_test differs": {"y_test": arrays["y_test"].astype("int8")},
+        "allow_pickle": {"y_test": np.array([Trap(tmp_path / "ran")])},
     }
     for words, change in wrong.items():
         np.savez(path, **{**arrays, **change})
