@@ -38,9 +38,8 @@ def show_digits(images, labels=None, columns: int = 10) -> Figure:
         columns: Pictures to a row.
     """
     images = np.asarray(images)
-    height, width, depth = (*images.shape, 1, 1, 1)[:3]
-    if images.ndim < 2 or (height == width and depth <= 4):  # one picture, or in color
-        images = images[np.newaxis]
+    if images.ndim == 1 or (images.ndim == 2 and images.shape[0] == images.shape[1]):
+        images = images[np.newaxis]  # one picture
     return image_grid(images, labels, columns, cmap="gray_r")
 
 

@@ -52,11 +52,11 @@ def test_digits_are_shown_in_rows_under_their_labels(shape):
     assert titles(show_digits(np.ones(shape))) == []
 
 
-@pytest.mark.parametrize("shape", [(28, 28), (784,), (28, 28, 1), (28, 28, 3)])
+@pytest.mark.parametrize("shape", [(28, 28), (784,)])
 def test_one_digit_is_shown_as_one(shape):
     figure = show_digits(np.ones(shape), np.uint8(5), columns=1)
     assert titles(figure) == ["5"] and len(figure.axes) == 1
-    assert figure.axes[0].images[0].get_array().shape[:2] == (28, 28)
+    assert figure.axes[0].images[0].get_array().shape == (28, 28)
 
 
 @pytest.mark.parametrize(
