@@ -63,14 +63,12 @@ def run_workers(program: list[str], count: int, out) -> tuple[list, list]:
     try:
         for own in range(count):
             workers.append(Worker(program, addresses, own, guard.pid))
-        codes = watch(workers, out)
+        failures = watch(workers, out)
     finally:
         guard.communicate()  # closes its input
         for worker in workers:
             worker.wait()
         show(workers, out)
-    failed = [own for own in range(count) if codes[own]]
-    failures = [describe_failure(own, codes[own], workers[own]) for own in failed]
     return [lines_of(worker.printed) for worker in workers], failures
 
 
@@ -107,8 +105,8 @@ def lines_of(file) -> list[str]:
     return [line.rstrip() for line in file]
 
 
-def watch(workers: list[Worker], out) -> list[int | None]:
-    """Show what workers print until all end, or one fails; return their exit codes."""
+def watch(workers: list[Worker], out) -> list[tuple[int, int, str]]:
+    """Show what workers print until all end, or one fails; return the failures."""
     codes = [None]
     while None in codes and not any(codes):
         if out.isatty():
@@ -117,7 +115,8 @@ def watch(workers: list[Worker], out) -> list[int | None]:
         time.sleep(0.1)
         codes = [worker.poll() for worker in workers]
     time.sleep(GRACE if any(codes) else 0)  # the others may tell more of it
-    return [worker.poll() for worker in workers]
+    pairs = enumerate(workers)
+    return [describe_failure(own, worker) for own, worker in pairs if worker.poll()]
 
 
 def show(workers: list[Worker], out) -> None:
@@ -130,12 +129,13 @@ def show(workers: list[Worker], out) -> None:
         print(row, file=out)
 
 
-def describe_failure(own: int, code: int, worker: Worker) -> tuple[int, int, str]:
+def describe_failure(own: int, worker: Worker) -> tuple[int, int, str]:
     """Return a failure's rank, whose it is, and in which words.
 
     The lowest rank is the cause: 0 for an error, 1 for a worker that was killed, 2 for
     one that lost its connection to another.
     """
+    code = worker.returncode
     if code < 0:
         return 1, own, f"killed by {signal.Signals(-code).name}"
     complaints = filter(None, lines_of(worker.complaints))
