@@ -3,6 +3,7 @@
 import contextlib
 import functools
 import http.server
+import json
 import os
 import re
 import shutil
@@ -72,6 +73,12 @@ def a_few(pages):
     few = CHAPTERS[1], "book/reference", "search"
     slow = pytest.mark.slow
     return [page if page in few else pytest.param(page, marks=slow) for page in pages]
+
+
+def tf_config(index=0, kind="worker", **jobs):
+    """What TF_CONFIG says: by default, this is the first of two workers."""
+    jobs = jobs or {"worker": ["one:1", "two:2"]}
+    return json.dumps({"cluster": jobs, "task": {"type": kind, "index": index}})
 
 
 def copy_project(folder):

@@ -4,12 +4,12 @@ If workers differ in their data, settings or code, the sum of their gradients is
 meaningless. So they compare digests before the first step.
 """
 
-import hashlib
 import os
 import socket
 import subprocess
 import sys
 import time
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -109,8 +109,7 @@ def check_agreement(strategy, images, labels, settings: dict) -> None:
         ValueError: Something is another one on another worker.
     """
     facts = facts_of_training(images, labels, settings)
-    digests = [hashlib.sha256(fact.encode()).digest() for fact in facts.values()]
-    own = np.array([np.frombuffer(digest[:8], np.int64)[0] for digest in digests])
+    own = np.array([zlib.crc32(fact.encode()) for fact in facts.values()])
     values = strategy.experimental_distribute_values_from_function(
         lambda context: tf.constant(own[None])
     )

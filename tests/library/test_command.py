@@ -1,4 +1,3 @@
-import json
 import os
 import re
 import signal
@@ -7,6 +6,7 @@ import sys
 import time
 
 import pytest
+from conftest import tf_config
 
 from mnist_lib import __main__ as command
 from mnist_lib import load_weights
@@ -15,11 +15,6 @@ from mnist_lib.workers.addresses import free_addresses, is_listening
 COMMAND = [sys.executable, "-m", "mnist_lib"]
 QUICK = ["--workers", "2", "--epochs", "1", "--batch-size", "2000"]
 ACCURACY = r"\d+\.\d s of training; test (accuracy \d+\.\d\d%)"
-
-
-def config(addresses, index=0):
-    task = {"type": "worker", "index": index}
-    return json.dumps({"cluster": {"worker": addresses}, "task": task})
 
 
 @pytest.mark.integration
@@ -42,7 +37,7 @@ def test_workers_started_by_hand_train_and_save_the_weights(tmp_path, mnist):
     path = tmp_path / "folder/digits.safetensors"
     addresses, workers = free_addresses(2), []
     for index in range(2):
-        environment = {**os.environ, "TF_CONFIG": config(addresses, index)}
+        environment = {**os.environ, "TF_CONFIG": tf_config(index, worker=addresses)}
         options = {"env": environment, "stdout": -1, "stderr": -1, "text": True}
         call = [*COMMAND, *QUICK, "--weights", path]
         workers.append(subprocess.Popen(call, **options))
@@ -69,10 +64,9 @@ def run_here(monkeypatch, capsys, *options, cluster=None):
     return caught.value.code, complaint
 
 
-PAIR = config(["127.0.0.1:1", "127.0.0.1:2"])
 WRONG = {
     "no workers": (["--workers", "0"], None, "workers must be at least 1, got 0"),
-    "less than none": (["--epochs", "-1"], PAIR, "epochs must be at least 1, got -1"),
+    "less than none": (["--epochs", "-1"], tf_config(), "epochs must be at least 1"),
     "no batch": (["--batch-size", "0"], None, "batch_size must be at least 1, got 0"),
     "no cluster": ([], "{}", "TF_CONFIG must be of the form "),
 }
@@ -100,7 +94,7 @@ def test_the_error_of_a_worker_is_that_of_the_command():
 @pytest.mark.integration
 def test_an_interrupt_ends_it_without_a_complaint(interruptible):
     addresses = free_addresses(2)
-    environment = {**os.environ, "TF_CONFIG": config(addresses)}
+    environment = {**os.environ, "TF_CONFIG": tf_config(worker=addresses)}
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
     waiting = subprocess.Popen(COMMAND, env=environment, **pipes)
     while not is_listening(addresses[0]):

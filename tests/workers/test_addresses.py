@@ -1,7 +1,7 @@
-import json
 import socket
 
 import pytest
+from conftest import tf_config
 
 from mnist_lib.workers.addresses import (
     find_cluster,
@@ -10,11 +10,6 @@ from mnist_lib.workers.addresses import (
     is_worker,
     split_address,
 )
-
-
-def config(index=0, kind="worker", **jobs):
-    jobs = jobs or {"worker": ["one:1", "two:2"]}
-    return json.dumps({"cluster": jobs, "task": {"type": kind, "index": index}})
 
 
 @pytest.fixture
@@ -29,11 +24,11 @@ def read_cluster(monkeypatch):
 
 
 def test_it_reads_who_the_workers_are_and_which_one_this_is(read_cluster):
-    assert read_cluster(config(1)) == (["one:1", "two:2"], 1)
-    assert read_cluster(config("1")) == (["one:1", "two:2"], 1)
+    assert read_cluster(tf_config(1)) == (["one:1", "two:2"], 1)
+    assert read_cluster(tf_config("1")) == (["one:1", "two:2"], 1)
     jobs = {"worker": ["one:1", "two:2"], "chief": ["head:3"]}
-    assert read_cluster(config(1, **jobs)) == (["head:3", "one:1", "two:2"], 2)
-    assert read_cluster(config(0, "chief", **jobs))[1] == 0
+    assert read_cluster(tf_config(1, **jobs)) == (["head:3", "one:1", "two:2"], 2)
+    assert read_cluster(tf_config(0, "chief", **jobs))[1] == 0
 
 
 SLURM = {
@@ -58,7 +53,7 @@ def test_slurm_tells_who_the_workers_are(monkeypatch, read_cluster):
     monkeypatch.delenv("SLURM_STEP_NODELIST")
     with pytest.raises(RuntimeError, match="SLURM_STEP_NODELIST not found"):
         find_cluster()
-    assert read_cluster(config(1)) == (["one:1", "two:2"], 1)  # it counts more
+    assert read_cluster(tf_config(1)) == (["one:1", "two:2"], 1)  # it counts more
 
 
 MALFORMED = {
@@ -66,14 +61,14 @@ MALFORMED = {
     "a list of jobs": '{"cluster": ["one:1"], "task": {"type": "worker", "index": 0}}',
     "no task": '{"cluster": {"worker": ["one:1"]}}',
     "no cluster": '{"task": {"type": "worker", "index": 0}}',
-    "a negative index": config(-1),
-    "an index too large": config(2),
-    "another kind of task": config(kind="boss"),
-    "no port": config(worker=["one"]),
-    "a port too large": config(worker=["one:65536"]),
-    "an address twice": config(worker=["one:1", "one:1"]),
+    "a negative index": tf_config(-1),
+    "an index too large": tf_config(2),
+    "another kind of task": tf_config(kind="boss"),
+    "no port": tf_config(worker=["one"]),
+    "a port too large": tf_config(worker=["one:65536"]),
+    "an address twice": tf_config(worker=["one:1", "one:1"]),
     "several lines": '{\n"cluster":\n{}}',
-    "parameter servers": config(worker=["one:1"], ps=["two:2"]),
+    "parameter servers": tf_config(worker=["one:1"], ps=["two:2"]),
 }
 
 

@@ -1,5 +1,4 @@
 import io
-import json
 import os
 import shutil
 import signal
@@ -11,43 +10,31 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tensorflow as tf
+from conftest import tf_config
 
 import mnist_lib
-from mnist_lib import (
-    NaiveDense,
-    NaiveSequential,
-    fit,
-    join_cluster,
-    start_workers,
-)
+from mnist_lib import NaiveDense, NaiveSequential, fit, join_cluster, start_workers
 from mnist_lib.workers.addresses import free_addresses, is_listening
 from mnist_lib.workers.cluster import translate_error
-
-
-def config(index=0, kind="worker", **jobs):
-    jobs = jobs or {"worker": ["one:1", "two:2"]}
-    return json.dumps({"cluster": jobs, "task": {"type": kind, "index": index}})
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", ""])
 def test_a_port_in_use_is_told_before_anything_else(monkeypatch, host):
     with socket.create_server((host, 0)) as listener:
         port = listener.getsockname()[1]
-        monkeypatch.setenv("TF_CONFIG", config(worker=[f"127.0.0.1:{port}", "two:2"]))
+        addresses = [f"127.0.0.1:{port}", "two:2"]
+        monkeypatch.setenv("TF_CONFIG", tf_config(worker=addresses))
         with pytest.raises(OSError, match=f"port {port} of worker 0 is in use"):
             join_cluster(60)
 
 
 def test_a_worker_that_does_not_come_is_named(monkeypatch):
     addresses = free_addresses(3)
-    monkeypatch.setenv("TF_CONFIG", config(1, worker=addresses))
+    monkeypatch.setenv("TF_CONFIG", tf_config(1, worker=addresses))
     port = int(addresses[0].partition(":")[2])
     with socket.create_server(("127.0.0.1", port)):
-        with pytest.raises(
-            TimeoutError, match=f"no answer from .'{addresses[2]}'."
-        ) as e:
+        with pytest.raises(TimeoutError, match=f"from .'{addresses[2]}'. within"):
             join_cluster(0.5)
-    assert addresses[0] not in str(e.value)
     assert not is_listening(addresses[1])  # and its own listener is closed
 
 
@@ -57,7 +44,7 @@ def test_workers_that_answer_but_do_not_connect_are_told():
     code = "import mnist_lib; mnist_lib.join_cluster(3)"
     with socket.create_server(("127.0.0.1", 0)) as mute:
         addresses = [*free_addresses(1), f"127.0.0.1:{mute.getsockname()[1]}"]
-        environment = {**os.environ, "TF_CONFIG": config(worker=addresses)}
+        environment = {**os.environ, "TF_CONFIG": tf_config(worker=addresses)}
         command, pipes = [sys.executable, "-c", code], {"stderr": -1, "text": True}
         done = subprocess.run(command, env=environment, timeout=200, **pipes)
     assert done.returncode == -signal.SIGKILL
@@ -131,10 +118,8 @@ DATA, CHECKPOINT = f"the images and labels {SAME}", f"the checkpoint {SAME}"
 TOLD = [
     *["trained", DATA, DATA, f"epochs {SAME}", f"batch_size {SAME}"],
     *[f"learning_rate {SAME}", f"learning_rate {SAME}", f"seed {SAME}"],
-    *[
-        f"shuffle {SAME}",
-        "seed must be given, to shuffle on all workers alike, got None",
-    ],
+    f"shuffle {SAME}",
+    "seed must be given, to shuffle on all workers alike, got None",
     *[f"update {SAME}", f"distort {SAME}", f"distort.random {SAME}"],
     *[CHECKPOINT, CHECKPOINT, CHECKPOINT],
     "batch_size must be at least 1 for each of 2 replicas, got 1",

@@ -82,20 +82,13 @@ def test_what_else_workers_print_or_start_stops_nobody():
 
 
 FAILURES = {
-    "an exception": (["raise ValueError('wrong')"], "worker 1 failed: ValueError: wr"),
-    "the command's error": (
-        ["import sys; print('error: no data', file=sys.stderr); sys.exit(2)"],
-        "worker 1 failed: no data",
-    ),
+    "the command's error": (["exit('error: no data')"], "worker 1 failed: no data"),
     "no words": (["os._exit(3)"], "worker 1 failed: exit code 3"),
     "killed after a warning": (
         ["os.write(2, b'I0000 a library'); os.kill(os.getpid(), 9)"],
         "worker 1 was lost: killed by SIGKILL",
     ),
-    "lost another": (
-        ["raise ConnectionError('a worker was lost')"],
-        "worker 1 was lost: ConnectionError: a worker was lost",
-    ),
+    "lost another": (["exit('a worker was lost')"], "worker 1 was lost: a worker was"),
 }
 
 
@@ -118,16 +111,11 @@ def test_the_failure_is_told_and_not_what_came_of_it():
         start_workers(consequences, 2, restarts=3, out=io.StringIO())
 
 
-@pytest.mark.parametrize(
-    ("arguments", "error", "words"),
-    [
-        (("worker.py", 2), TypeError, "program must be a list, got 'worker.py'"),
-        ((["worker.py"], 0), ValueError, "number of workers must be at least 1"),
-    ],
-)
-def test_wrong_arguments_are_explained(arguments, error, words):
-    with pytest.raises(error, match=words):
-        start_workers(*arguments)
+def test_wrong_arguments_are_explained():
+    with pytest.raises(TypeError, match="program must be a list, got 'worker.py'"):
+        start_workers("worker.py", 2)
+    with pytest.raises(ValueError, match="number of workers must be at least 1, got 0"):
+        start_workers(["worker.py"], 0)
 
 
 def test_an_interrupt_ends_all_workers(folder, interruptible):
@@ -198,27 +186,23 @@ def test_a_lost_worker_is_started_again_but_not_for_ever(end, folder, monkeypatc
     assert len(list(folder.glob("run*"))) == 3 + 2 + 1
 
 
-# Trains in 2 epochs of 120 batches. It is killed where the file "kills" says, one line
-# to a run: the worker, and in which of this run's batches.
+# Trains in 2 epochs of 120 batches, and kills itself once after each batch that it is
+# told, with the number of a worker.
 TRAINING = """
-import os, sys
+import json, os, sys
 import numpy as np
 import tensorflow as tf
 import mnist_lib as m
 
+checkpoints, kills = sys.argv[1], json.loads(sys.argv[2])
 strategy = m.join_cluster(100)
 own = strategy.cluster_resolver.task_id
-kills = open("kills").read().splitlines()
-run = len([name for name in os.listdir() if name.startswith(f"run-{own}-")])
-open(f"run-{own}-{run}", "w").close()
-worker, batch = map(int, (kills[run] if run < len(kills) else "9 9").split())
-seen = 0
 
 class Killer(m.Callback):
-    def on_batch_end(self, batch_of_epoch, history):
-        global seen
-        seen += 1
-        if (own, seen) == (worker, batch):
+    def on_batch_end(self, batch, history):
+        done = len(history.batch_losses)
+        if [done, own] in kills and not os.path.exists(f"killed-{done}"):
+            open(f"killed-{done}", "w").close()
             os.kill(os.getpid(), 9)
 
 def rate(step):
@@ -235,9 +219,8 @@ images = random.random((599, 6), dtype="float32") + labels[:, None].astype("floa
 try:
     model, history = m.fit_distributed(
         make, images, labels, 2, 5, strategy, rule=m.Momentum, learning_rate=rate,
-        shuffle=True, seed=3, checkpoint_dir=sys.argv[1], verbose=0,
-        callbacks=[Killer()],
-        validation_data=(images, labels),
+        shuffle=True, seed=3, checkpoint_dir=checkpoints, verbose=0,
+        callbacks=[Killer()], validation_data=(images, labels),
     )
 except ConnectionError as error:
     open(f"told-{own}", "w").write(str(error))
@@ -246,23 +229,20 @@ np.savez(f"trained-{own}.npz", *model.weights, **vars(history))
 """
 
 
-def train(folder, kills, checkpoints):
-    for old in [*folder.glob("run-*"), *folder.glob("told-*")]:
-        old.unlink()
+def train(folder, checkpoints, *kills):
     (folder / "train.py").write_text(TRAINING)
-    (folder / "kills").write_text(kills)
+    program = ["train.py", checkpoints, json.dumps(kills)]
     out = io.StringIO()
-    restarts = kills.count("\n") + bool(kills)
-    start_workers(["train.py", checkpoints], 2, restarts, out)
-    assert out.getvalue().count("starting all again") == restarts
+    start_workers(program, 2, len(kills), out)
+    assert out.getvalue().count("starting all again") == len(kills)
     return [dict(np.load(folder / f"trained-{own}.npz")) for own in range(2)]
 
 
 @pytest.mark.slow
 def test_a_training_that_was_killed_ends_as_if_it_had_not_been(folder):
-    expected = train(folder, "", "first")
+    expected = train(folder, "first")
     # First within an epoch; then the one that saves, in the next epoch.
-    trained = train(folder, "1 115\n0 70", "second")
+    trained = train(folder, "second", (115, 1), (170, 0))
     assert (folder / "told-0").read_text() == (folder / "told-1").read_text()
     assert "a worker was lost" in (folder / "told-0").read_text()
     for one in trained:
