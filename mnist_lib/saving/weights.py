@@ -52,8 +52,7 @@ def load_weights(model, path: str | os.PathLike) -> None:
     with refusing(path):
         saved, metadata, _ = read_tensors(path)
         expected, got = layout_of(own), layout_of(saved)
-        if got != expected:
-            raise ValueError(f"it must hold {expected}; got {got}")
+        checks.require(got == expected, "its weights", expected, got)
         arrays = [saved[name] for name in own]
         if sha256(*arrays) != metadata.get("sha256"):
             raise ValueError("its weights are not those saved")

@@ -43,8 +43,9 @@ def refused(path, words):
     return str(path) in str(caught.value)
 
 
-@pytest.mark.parametrize("save", [np.savez, np.savez_compressed])
-@pytest.mark.parametrize("order", ["C", "F"])
+@pytest.mark.parametrize(
+    ("save", "order"), [(np.savez, "C"), (np.savez_compressed, "F")]
+)
 def test_bytes_decide_and_neither_compression_nor_order(arrays, tmp_path, save, order):
     copies = {name: np.array(a, order=order) for name, a in arrays.items()}
     save(tmp_path / "a.npz", **copies)

@@ -51,14 +51,10 @@ def test_things_of_different_shapes_stay_apart():
 @pytest.mark.parametrize(
     ("answer", "words"),
     [
-        (None, "did you forget `return`"),
         (History(), "the network is what you gave it"),
-        ("one", "'one'"),
         ({}, "{}"),
         (np.ones((9, 9)), r"shape \(9, 9\), float64"),
-        ((np.ones(2), None), r"\(\[1. 1.\], None"),
         ([1] * 200, r"\(1, 1, .* \[...\]"),
-        (abs, "a function"),
     ],
 )
 def test_an_answer_of_another_form_is_described(answer, words):
