@@ -16,7 +16,7 @@ GRACE = 3.0  # seconds in which the other workers may tell of a failure, too
 WORKER_LOST = "a worker was lost"  # in a worker's last words: worth another try
 # Waits until its input ends, as it does when this process ends in whatever way. Then
 # it kills its process group, to which all workers belong.
-GUARD = "import os, signal, sys; sys.stdin.read(); os.killpg(0, signal.SIGKILL)"
+GUARD = ["sh", "-c", "read _; kill -s KILL 0"]
 
 
 def start_workers(
@@ -57,8 +57,7 @@ def start_workers(
 
 def run_workers(program: list[str], count: int, out) -> tuple[list, list]:
     """Run all workers until they end, or one fails; return lines and failures."""
-    guard = [sys.executable, "-IS", "-c", GUARD]
-    guard = subprocess.Popen(guard, stdin=subprocess.PIPE, process_group=0)
+    guard = subprocess.Popen(GUARD, stdin=subprocess.PIPE, process_group=0)
     addresses, workers = free_addresses(count), []
     try:
         for own in range(count):

@@ -14,11 +14,11 @@ FOLDER = ROOT / "benchmarks"
 PEERS = "left out: .*, since (torch|jax) is not installed"
 
 
-def run(script, *options, fails=False):
+def run(script, *options):
     command = [sys.executable, FOLDER / f"{script}.py", *map(str, options)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
-    assert bool(done.returncode) == fails, done.stderr
-    return done.stderr if fails else done.stdout
+    assert done.returncode == 0, done.stderr
+    return done.stdout
 
 
 @pytest.fixture
@@ -57,11 +57,6 @@ def test_epochs_are_timed_and_compared(tmp_path):
     assert re.match(r"2\.\d+", found["machine"]["versions"]["tensorflow"])
     peers = {"PyTorch eager", "JAX scan"}
     assert peers <= rows.keys() or re.search(PEERS, screen)
-
-
-def test_wrong_options_are_explained():
-    assert "--threads must be 1 to " in run("epoch", "--threads", 999, fails=True)
-    assert "--rounds must be at least 1" in run("epoch", "--rounds", 0, fails=True)
 
 
 def test_all_do_the_same_work(competitors, work):
