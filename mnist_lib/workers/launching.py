@@ -75,7 +75,7 @@ class Worker(subprocess.Popen):
     """A worker's process, with the files that it prints and complains into."""
 
     def __init__(self, program: list[str], addresses: list[str], own: int, group: int):
-        task = {"type": "worker", "index": own}
+        self.own, task = own, {"type": "worker", "index": own}
         share = str(max(1, (os.cpu_count() or 1) // len(addresses)))
         environment = {
             **os.environ,
@@ -114,27 +114,26 @@ def watch(workers: list[Worker], out) -> list[tuple[int, int, str]]:
         time.sleep(0.1)
         codes = [worker.poll() for worker in workers]
     time.sleep(GRACE if any(codes) else 0)  # the others may tell more of it
-    pairs = enumerate(workers)
-    return [describe_failure(own, worker) for own, worker in pairs if worker.poll()]
+    return [describe_failure(worker) for worker in workers if worker.poll()]
 
 
 def show(workers: list[Worker], out) -> None:
     """Print each worker's last line; in a terminal, none is broken in two."""
-    for own, worker in enumerate(workers):
+    for worker in workers:
         line = ["starting", *lines_of(worker.printed)][-1]
-        row = f"worker {own}: {line}"
+        row = f"worker {worker.own}: {line}"
         if out.isatty():
             row = row[: shutil.get_terminal_size().columns - 1] + "\x1b[K"
         print(row, file=out)
 
 
-def describe_failure(own: int, worker: Worker) -> tuple[int, int, str]:
+def describe_failure(worker: Worker) -> tuple[int, int, str]:
     """Return a failure's rank, whose it is, and in which words.
 
     The lowest rank is the cause: 0 for an error, 1 for a worker that was killed, 2 for
     one that lost its connection to another.
     """
-    code = worker.returncode
+    own, code = worker.own, worker.returncode
     if code < 0:
         return 1, own, f"killed by {signal.Signals(-code).name}"
     complaints = filter(None, lines_of(worker.complaints))
