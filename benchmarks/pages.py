@@ -6,6 +6,9 @@ server packs text, as GitHub Pages does.
 
     python benchmarks/pages.py --pages book/intro --json pages.json
 
+For the page to draw on it also says how long the answer takes: from a move of the mouse
+until all that shows the answer has been written, and laid out anew.
+
 Lighthouse is the one that the environment variable LIGHTHOUSE names, or is fetched by
 npx; without either, or with LIGHTHOUSE= (nothing), its columns stay empty. Of several
 runs the median counts.
@@ -16,6 +19,7 @@ import functools
 import gzip
 import http.server
 import json
+import math
 import os
 import shutil
 import statistics
@@ -25,6 +29,7 @@ import threading
 from pathlib import Path
 
 import measuring
+import numpy as np
 from playwright.sync_api import sync_playwright
 
 ROOT = Path(__file__).parents[1]
@@ -34,6 +39,20 @@ import editions  # noqa: E402
 
 PHONE = {"width": 390, "height": 844}
 CATEGORIES = ["performance", "accessibility", "best-practices", "seo"]
+DRAWING = "book/10_drawing"
+MOVES = 500
+# Notes in the page, for each answer, the milliseconds since the last move.
+NOTE_TIMES = """() => {
+  const [pad, answer] = [document.getElementById("draw-pad"), show];
+  window.times = [];
+  let moved = 0;
+  pad.addEventListener("pointermove", () => { moved = performance.now(); }, true);
+  window.show = () => {
+    answer();
+    document.body.getBoundingClientRect();
+    window.times.push(performance.now() - moved);
+  };
+}"""
 PACKED = ("text/", "javascript", "json", "svg", "xml")
 
 
@@ -84,6 +103,25 @@ def load(browser, address) -> dict:
         packed.append(len(gzip.compress(body)) if is_packed(kind) else len(body))
     tab.close()
     return {"requests": len(sizes), "bytes": sum(sizes), "gzip": sum(packed)}
+
+
+def draw(browser, address) -> list[float]:
+    """Draw a long line with the mouse; return how long each answer took, in ms."""
+    tab = browser.new_page(viewport={"width": 1280, "height": 900})
+    tab.goto(address)
+    tab.locator("#draw-pad").scroll_into_view_if_needed()
+    tab.wait_for_function("layers")
+    tab.evaluate(NOTE_TIMES)
+    field = tab.locator("#draw-pad").bounding_box()
+    for step in range(MOVES):
+        angle, radius = step / 15, (0.1 + 0.3 * step / MOVES) * field["width"]
+        x = field["x"] + field["width"] / 2 + radius * math.cos(angle)
+        tab.mouse.move(x, field["y"] + field["height"] / 2 + radius * math.sin(angle))
+        if step == 0:
+            tab.mouse.down()
+    times = tab.evaluate("window.times.slice(1)")
+    tab.close()
+    return times
 
 
 def find_lighthouse() -> list[str] | None:
@@ -137,10 +175,18 @@ def main() -> None:
         browser = playwright.chromium.launch(executable_path=editions.find_browser())
         for page in settings.pages:
             rows[page] = load(browser, f"{address}/{page}.html")
+        if DRAWING in rows:
+            rows[DRAWING]["answers"] = draw(browser, f"{address}/{DRAWING}.html")
         browser.close()
         for page in settings.pages if command else []:
             rows[page] |= judge(command, f"{address}/{page}.html", settings.runs)
     print_table(rows)
+    if DRAWING in rows:
+        times = rows[DRAWING]["answers"]
+        middle, slowest = np.percentile(times, [50, 99])
+        print(
+            f"an answer while drawing: {middle:.1f} ms, 99 of 100 in {slowest:.1f} ms"
+        )
     measuring.write_json(settings.json, {"pages": rows})
 
 
