@@ -22,6 +22,13 @@ logger = logging.getLogger(__name__)
 
 NAMES = {"en": "English", "ko": "한국어"}
 LOCALES = {"en": "en_US", "ko": "ko_KR"}
+# Where Chromium tears Korean words: behind formulas and marks.
+TORN = {
+    r'<span class="math(?:(?!</span>).)*</span>[가-힣]+': (
+        r'<span class="text-nowrap">\g<0></span>'
+    ),
+    r"(?<=[)\]%”’_])((?:</\w+>)*)(?=[가-힣])": r"\1&#8288;",  # a word joiner
+}
 # What is glued to a noun. Two syllables are left, since 평가 and 결과 are words.
 PARTICLES = "은|는|을|를|이|가|의|에|에서|에게|로|으로|와|과|처럼|부터|까지|마다|보다"
 
@@ -130,7 +137,10 @@ def finish_page(app, pagename, templatename, context, doctree):
         say = app.builder.templates.environment.globals["gettext"]
         heads = re.compile("(?<=<p>)[^<]+(?=</p></th>)")  # of the table of run times
         body = context.get("body", "")
-        context["body"] = heads.sub(lambda found: say(found[0]), body)
+        body = heads.sub(lambda found: say(found[0]), body)
+        for torn, whole in TORN.items():
+            body = re.sub(torn, whole, body)
+        context["body"] = body
 
 
 def complete_page(app, pagename, templatename, context, doctree):

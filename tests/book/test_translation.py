@@ -178,6 +178,7 @@ def test_built_page_is_korean_and_stays_so(name, korean_site):
     assert [
         a for a in addresses if a.startswith("/") and not a.startswith("/ko/")
     ] == []
+    assert not re.search(r"[)%”](</\w+>)*[가-힣]", str(page.article))  # or it is torn
     for code in page.select("pre, code, script, dl.py"):
         code.decompose()
     assert "**" not in page.article.get_text()
