@@ -110,7 +110,7 @@ document.addEventListener("DOMContentLoaded", () => {
   }
 });
 
-// What the theme and its copy buttons say in English only.
+// What the theme, its copy buttons and the search say in English only.
 if (window.words) {
   for (const [name, text] of Object.entries(messages.en)) messages.en[name] = say(text);
   iconCopy = iconCopy.replace("Copy to clipboard", say("Copy to clipboard"));
@@ -124,6 +124,8 @@ document.addEventListener("DOMContentLoaded", () => {
     }
   }
   document.querySelectorAll(".copybtn svg").forEach((icon) => (icon.outerHTML = iconCopy));
+  const hide = document.querySelector(".highlight-link a");
+  if (hide) hide.textContent = say(hide.textContent);
 });
 
 // The other language opens at the section that is being read.

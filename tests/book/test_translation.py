@@ -215,7 +215,8 @@ def test_search_index_has_nouns_without_what_follows_them(noun):
 def test_search_finds_korean_words(query, page, korean_site, site, tab):
     tab.goto(f"{site}/ko/search.html?q={query}")
     result = tab.locator(f"#search-results a[href*='book/{page}.html']").first
-    result.wait_for(timeout=20_000)
+    result.click(timeout=20_000)
+    tab.get_by_role("link", name="검색 표시 지우기").wait_for()
     assert not tab.complaints
 
 
