@@ -8,7 +8,6 @@ fixed learning rate. ``fit`` and ``fit_compiled`` take all of them.
 import math
 from collections.abc import Callable
 
-import keras
 import tensorflow as tf
 
 from mnist_lib import checks
@@ -147,39 +146,3 @@ def one_cycle(peak: float, num_steps: int, warm_up: float = 0.2) -> Callable:
         return peak * (1 + math.cos(math.pi * progress)) / 2
 
     return rate
-
-
-class KerasRule:
-    """Update rule that hands the gradients to a Keras optimizer.
-
-    Args:
-        optimizer: The optimizer, not used for other weights before. Its learning rate
-            is set in each step.
-        weights: The model's weights; the rule can update no others.
-    """
-
-    def __init__(self, optimizer: keras.Optimizer, weights):
-        usual = tf.distribute.get_strategy()
-        strategy = getattr(weights[0], "distribute_strategy", usual)
-        if not optimizer.built:
-            with strategy.scope():
-                optimizer.build(weights)
-        self.optimizer, self.weights = optimizer, weights
-        # Checkpoints save the slots, and tell runs apart by the name.
-        self.slots = [variable.value for variable in optimizer.variables]
-        settings = optimizer.get_config() | {"name": None, "learning_rate": None}
-        self.__name__ = f"{type(optimizer).__name__} {settings}"
-
-    def __call__(self, gradients, weights, learning_rate) -> None:
-        """Update the weights in place; arguments as for ``update_weights``."""
-        self.optimizer.learning_rate = learning_rate
-        if tf.distribute.in_cross_replica_context():
-            tf.distribute.get_strategy().run(self.apply_share, (gradients,))
-        else:
-            self.optimizer.apply(gradients, self.weights)
-
-    def apply_share(self, gradients) -> None:
-        """Hand in the gradients on one replica, zeros on others: Keras adds them up."""
-        number = tf.distribute.get_replica_context().replica_id_in_sync_group
-        parts = [tf.where(number == 0, part, tf.zeros_like(part)) for part in gradients]
-        self.optimizer.apply(parts, self.weights)

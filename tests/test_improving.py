@@ -13,7 +13,6 @@ from mnist_lib import (
     he_start,
     one_cycle,
 )
-from mnist_lib.improving import KerasRule
 
 
 def test_glorot_s_start_is_uniform_within_its_limit():
@@ -42,10 +41,6 @@ def test_a_start_differs_with_every_draw_and_fits_a_layer(start):
     assert not np.array_equal(layers[0].W, layers[1].W)
 
 
-def cut_gradients():
-    return keras.optimizers.AdamW(clipnorm=0.1)
-
-
 RULES = {
     "momentum": (
         lambda weights: Momentum(weights, 0.8),
@@ -61,14 +56,6 @@ RULES = {
         lambda: keras.optimizers.AdamW(
             beta_1=0.7, beta_2=0.9, epsilon=0.1, weight_decay=0.02
         ),
-    ),
-    "a Keras optimizer": (
-        lambda weights: KerasRule(keras.optimizers.RMSprop(), weights),
-        keras.optimizers.RMSprop,
-    ),
-    "one that cuts gradients": (
-        lambda weights: KerasRule(cut_gradients(), weights),
-        cut_gradients,
     ),
 }
 
@@ -110,6 +97,10 @@ def test_a_rule_needs_the_list_of_weights(make, weights):
         make(weights)
 
 
+def plan(weights, peak=0.1, num_steps=10, **settings):
+    return one_cycle(peak, num_steps, **settings)
+
+
 @pytest.mark.parametrize(
     ("make", "settings", "error", "words"),
     [
@@ -120,36 +111,15 @@ def test_a_rule_needs_the_list_of_weights(make, weights):
         (Adam, {"beta_2": np.nan}, ValueError, "beta_2 must be at least 0"),
         (Adam, {"epsilon": 0}, ValueError, "epsilon must be positive"),
         (Adam, {"weight_decay": -1}, ValueError, "weight_decay must be at least 0"),
+        (plan, {"peak": 0.0}, ValueError, "peak must be positive"),
+        (plan, {"num_steps": 0}, ValueError, "num_steps must be at least 1"),
+        (plan, {"num_steps": 10.5}, TypeError, "num_steps must be a positive integer"),
+        (plan, {"warm_up": 1.0}, ValueError, "warm_up must be at least 0 and below 1"),
     ],
 )
-def test_wrong_settings_of_a_rule_are_explained(make, settings, error, words):
+def test_wrong_settings_are_explained(make, settings, error, words):
     with pytest.raises(error, match=words):
         make([tf.Variable(1.0)], **settings)
-
-
-def test_an_optimizer_of_keras_goes_on_from_a_checkpoint(small_data, tmp_path):
-    def trained(epochs, **settings):
-        tf.random.set_seed(7)
-        model = NaiveSequential([NaiveDense(6, 3, tf.nn.softmax)])
-        settings |= {"update": keras.optimizers.Adam(0.1), "verbose": 0}
-        return fit(model, *small_data, epochs, 20, **settings).batch_losses
-
-    trained(1, checkpoint_dir=tmp_path)
-    assert trained(3, checkpoint_dir=tmp_path) == trained(3)
-
-
-def test_an_optimizer_of_keras_serves_one_model_and_one_rate(small_data):
-    models = [NaiveSequential([NaiveDense(6, 3, tf.nn.softmax)]) for _ in "ab"]
-    optimizer = keras.optimizers.Adam()
-    for _ in range(2):
-        fit(models[0], *small_data, 1, verbose=0, update=optimizer)
-    with pytest.raises(
-        ValueError, match="only be called for the variables it was orig"
-    ):
-        fit(models[1], *small_data, 1, verbose=0, update=optimizer)
-    plan = keras.optimizers.schedules.ExponentialDecay(0.1, 3, 0.5)
-    with pytest.raises(TypeError, match="learning rate is not settable"):
-        fit(models[1], *small_data, 1, update=keras.optimizers.Adam(plan))
 
 
 def test_one_cycle_rises_in_a_line_to_its_peak_and_falls_to_nearly_nothing():
@@ -172,17 +142,3 @@ def test_one_cycle_is_positive_in_every_step(num_steps, warm_up):
 def test_one_cycle_ends_with_its_last_step(step):
     with pytest.raises(ValueError, match=r"step must be one of range\(0, 10\)"):
         one_cycle(0.1, 10)(step)
-
-
-@pytest.mark.parametrize(
-    ("settings", "error", "words"),
-    [
-        ((0.0, 10), ValueError, "peak must be positive"),
-        ((0.1, 0), ValueError, "num_steps must be at least 1"),
-        ((0.1, 10.5), TypeError, "num_steps must be a positive integer"),
-        ((0.1, 10, 1.0), ValueError, "warm_up must be at least 0 and below 1"),
-    ],
-)
-def test_a_wrong_plan_is_explained(settings, error, words):
-    with pytest.raises(error, match=words):
-        one_cycle(*settings)

@@ -7,6 +7,7 @@ traces. The loop is that of chapter 5.
 
 import contextlib
 import functools
+import inspect
 import re
 from collections.abc import Callable, Iterator
 
@@ -15,7 +16,6 @@ import numpy as np
 import tensorflow as tf
 
 from mnist_lib import checks
-from mnist_lib.improving import KerasRule
 from mnist_lib.training import Callback
 
 INTERRUPTED = (
@@ -31,6 +31,42 @@ NOT_FOR_XLA = (
     "the model, the loss and the rule must use operations that XLA can compile, got "
     "others ({}). With jit_compile=False they run as a graph"
 )
+
+
+class KerasRule:
+    """Update rule that hands the gradients to a Keras optimizer.
+
+    Args:
+        optimizer: The optimizer, not used for other weights before. Its learning rate
+            is set in each step.
+        weights: The model's weights; the rule can update no others.
+    """
+
+    def __init__(self, optimizer: keras.Optimizer, weights):
+        usual = tf.distribute.get_strategy()
+        strategy = getattr(weights[0], "distribute_strategy", usual)
+        if not optimizer.built:
+            with strategy.scope():
+                optimizer.build(weights)
+        self.optimizer, self.weights = optimizer, weights
+        # Checkpoints save the slots, and tell runs apart by the name.
+        self.slots = [variable.value for variable in optimizer.variables]
+        settings = optimizer.get_config() | {"name": None, "learning_rate": None}
+        self.__name__ = f"{type(optimizer).__name__} {settings}"
+
+    def __call__(self, gradients, weights, learning_rate) -> None:
+        """Update the weights in place; arguments as for ``update_weights``."""
+        self.optimizer.learning_rate = learning_rate
+        if tf.distribute.in_cross_replica_context():
+            tf.distribute.get_strategy().run(self.apply_share, (gradients,))
+        else:
+            self.optimizer.apply(gradients, self.weights)
+
+    def apply_share(self, gradients) -> None:
+        """Hand in the gradients on one replica, zeros on others: Keras adds them up."""
+        number = tf.distribute.get_replica_context().replica_id_in_sync_group
+        parts = [tf.where(number == 0, part, tf.zeros_like(part)) for part in gradients]
+        self.optimizer.apply(parts, self.weights)
 
 
 class Watcher(Callback):
@@ -49,8 +85,8 @@ class Watcher(Callback):
         losses = np.array(history.batch_losses)
         if self.said or len(losses) < 50:
             return
-        third, fourth = np.array_split(losses[len(losses) // 2 :], 2)
-        late = np.concatenate([third, fourth])
+        late = losses[len(losses) // 2 :]
+        third, fourth = np.array_split(late, 2)
         jumped = late.min() > 1.5 * losses[0]
         stays = abs(third.mean() - fourth.mean()) < 0.05 * late.mean()
         if jumped and stays and late.std() < 0.1 * late.mean():
@@ -77,32 +113,41 @@ def own_words_first() -> Iterator[None]:
         raise first from None
 
 
+def replace_optimizer(settings: dict) -> None:
+    """Put a rule with its learning rate in the place of a Keras optimizer."""
+    optimizer = settings.get("update")
+    if isinstance(optimizer, keras.Optimizer):
+        settings["update"] = KerasRule(optimizer, settings["model"].weights)
+        rate = keras.ops.convert_to_numpy(optimizer.learning_rate)
+        settings.setdefault("learning_rate", float(rate))
+
+
 def watched(fit: Callable) -> Callable:
     """Return a ``fit`` that does all that is listed at the top of this module.
 
     Args:
-        fit: Function that takes ``callbacks``, such as ``fit``.
+        fit: What ``resumable`` returns.
     """
+    folder = inspect.signature(fit, follow_wrapped=False).parameters["checkpoint_dir"]
+    parameters = inspect.signature(fit).parameters.values()
+    signature = inspect.Signature([*parameters, folder])
 
     @functools.wraps(fit)
-    def watched_fit(*arguments, callbacks=(), **settings):
-        optimizer, watcher = settings.get("update"), Watcher()
-        if isinstance(optimizer, keras.Optimizer):
-            model = arguments[0] if arguments else settings["model"]
-            checks.check_model(model)
-            settings["update"] = KerasRule(optimizer, model.weights)
-            if len(arguments) < 6:  # the sixth is the learning rate
-                rate = keras.ops.convert_to_numpy(optimizer.learning_rate)
-                settings.setdefault("learning_rate", float(rate))
-        watcher.said = not settings.get("verbose", 1)
+    def watched_fit(*arguments, **settings):
+        settings = signature.bind(*arguments, **settings).arguments
+        replace_optimizer(settings)
+        callbacks, watcher = settings.get("callbacks", ()), Watcher()
         checks.check_iterable("callbacks", callbacks)
+        watcher.said = not settings.get("verbose", 1)
+        settings["callbacks"] = [*callbacks, watcher]
         try:
             with own_words_first():
-                return fit(*arguments, callbacks=[*callbacks, watcher], **settings)
+                return fit(**settings)
         except KeyboardInterrupt:
             if watcher.history is None:
                 raise
             print(INTERRUPTED.format(len(watcher.history.batch_losses)))
             return watcher.history
 
+    watched_fit.__signature__ = signature  # what help() shows
     return watched_fit
