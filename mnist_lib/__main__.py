@@ -9,7 +9,7 @@ from pathlib import Path
 
 import tensorflow as tf
 
-from mnist_lib.checks import check_positive_integer
+from mnist_lib.checks.arguments import check_positive_integer
 from mnist_lib.dense_layers import NaiveDense, NaiveSequential
 from mnist_lib.evaluation import accuracy, predict
 from mnist_lib.improving import Momentum, he_start, one_cycle

@@ -8,7 +8,7 @@ import math
 
 import numpy as np
 
-from mnist_lib import checks
+from mnist_lib.checks import arguments as checks
 
 __all__ = ["BatchGenerator"]
 

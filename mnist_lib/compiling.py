@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 import tensorflow as tf
 
-from mnist_lib import checks
+from mnist_lib.checks import arguments as checks
 from mnist_lib.checks.tracing import first_change, unchanged
 from mnist_lib.gradient_tape import average_loss
 from mnist_lib.training import Callback, History, fit, one_training_step, update_weights

@@ -15,7 +15,7 @@ from collections.abc import Callable
 
 import tensorflow as tf
 
-from mnist_lib import checks
+from mnist_lib.checks import arguments as checks
 
 __all__ = ["NaiveDense", "NaiveSequential", "uniform_start"]
 

@@ -20,7 +20,7 @@ import numpy as np
 import tensorflow as tf
 from safetensors.numpy import save
 
-from mnist_lib import checks
+from mnist_lib.checks import arguments as checks
 from mnist_lib.dense_layers import NaiveDense, NaiveSequential
 from mnist_lib.saving.disk import (
     header_and_numbers,

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from mnist_lib import checks
+from mnist_lib.checks import arguments as checks
 
 __all__ = [
     "Mistakes",

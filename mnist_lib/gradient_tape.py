@@ -12,7 +12,7 @@ from collections.abc import Callable
 import numpy as np
 import tensorflow as tf
 
-from mnist_lib import checks
+from mnist_lib.checks import arguments as checks
 
 __all__ = ["average_loss", "in_float64", "loss_and_gradients", "numerical_gradient"]
 

@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import tensorflow as tf
 
-from mnist_lib import checks
+from mnist_lib.checks import arguments as checks
 
 __all__ = ["Adam", "Momentum", "glorot_start", "he_start", "one_cycle"]
 

@@ -16,9 +16,10 @@ from collections.abc import Callable
 
 import tensorflow as tf
 
-from mnist_lib import checks, compiling, training
+from mnist_lib import compiling, training
 from mnist_lib.callbacks.checkpoints import TrainingCheckpoint
 from mnist_lib.callbacks.watching import watched
+from mnist_lib.checks import arguments as checks
 from mnist_lib.gradient_tape import average_loss, loss_and_gradients
 from mnist_lib.training import History, training_mode, update_weights
 from mnist_lib.workers import cluster
@@ -148,8 +149,7 @@ def fit_distributed(
             replicas, or workers that differ in what they are given.
         ConnectionError: A worker was lost.
     """
-    checks.check_shares(batch_size, strategy.num_replicas_in_sync)
-    checks.check_order(strategy, settings)
+    checks.check_workers(strategy, batch_size, settings)
     try:
         with strategy.scope():
             model = model_factory()

@@ -12,7 +12,7 @@ from copy import deepcopy
 
 import numpy as np
 
-from mnist_lib import checks
+from mnist_lib.checks import arguments as checks
 from mnist_lib.digits import files
 from mnist_lib.digits.stand_in import make_stand_in
 

@@ -14,8 +14,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from mnist_lib import checks
 from mnist_lib.batching import BatchGenerator
+from mnist_lib.checks import arguments as checks
 from mnist_lib.dense_layers import layers_of
 from mnist_lib.gradient_tape import average_loss, loss_and_gradients
 
@@ -140,7 +140,6 @@ def rate_at(learning_rate, step: int) -> float:
         step: The step's number.
     """
     rate = learning_rate(step) if callable(learning_rate) else learning_rate
-    checks.check_number("learning_rate", rate)
     return float(rate)
 
 
@@ -272,7 +271,7 @@ def fit(
     checks.check_training(
         model, (images, labels), validation_data, metric, loss, loss is average_loss
     )
-    checks.check_settings(epochs, verbose, update, distort, step, callbacks)
+    checks.check_settings(epochs, verbose, update, distort, callbacks)
     checks.check_trainable(layers_of(model))
     generator = BatchGenerator(images, labels, batch_size, shuffle, seed)
     images, history = generator.images.view(), History()

@@ -92,7 +92,7 @@ def test_no_mistakes_give_empty_arrays():
         ([0, 1, 1], np.eye(2), "2 predictions and 3 labels"),
         ([0, 2], np.eye(2), "labels must be in 0 to 1"),
         ([0.0, 1.0], np.eye(2), "labels must be integers"),
-        (None, np.eye(2), "labels must be integers, got NoneType"),
+        (None, np.eye(2), "labels must be integers"),
         ([0, 1], [0, 1], "predictions must be probabilities"),
         ([0, 1], np.eye(2) * np.nan, "predictions must be finite"),
     ],

@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-from mnist_lib import checks
+from mnist_lib.checks import arguments as checks
 from mnist_lib.checks.tracing import describe, seed_of
 from mnist_lib.dense_layers import variables_of
 from mnist_lib.saving.disk import refusing, sha256

@@ -15,7 +15,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from mnist_lib import checks
+from mnist_lib.checks import arguments as checks
 from mnist_lib.training import Callback
 
 INTERRUPTED = (

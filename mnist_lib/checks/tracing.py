@@ -15,11 +15,8 @@ import types
 from collections.abc import Iterator
 from numbers import Number
 
-import keras
 import numpy as np
 import tensorflow as tf
-
-from mnist_lib.checks.arrays import require
 
 # Where packages were installed, which need not be called site-packages.
 LIBRARIES = os.path.dirname(os.path.dirname(tf.__file__))
@@ -82,8 +79,8 @@ def contents_of(part) -> dict | None:
     """Return by name what a part holds, or None where there is nothing to look into."""
     if isinstance(part, dict):
         return part
-    if isinstance(part, list | tuple | set):
-        return dict(enumerate(sorted(part, key=str) if isinstance(part, set) else part))
+    if isinstance(part, list | tuple):
+        return dict(enumerate(part))
     if isinstance(part, functools.partial):
         return {"function": part.func, "arguments": part.args, **part.keywords}
     if isinstance(part, np.random.Generator):
@@ -94,11 +91,11 @@ def contents_of(part) -> dict | None:
     if inspect.ismethod(part):
         return {"function": part.__func__, "object": part.__self__}
     kind = part if inspect.isfunction(part) else type(part)
-    if hasattr(part, "get_config") and callable(part) and is_of_keras(kind):
+    if is_own(kind) and hasattr(part, "__dict__"):
+        return inside_function(part) if kind is part else vars(kind) | vars(part)
+    if callable(part) and hasattr(type(part), "get_config"):  # a part of Keras
         return part.get_config()
-    if not is_own(kind) or not hasattr(part, "__dict__"):
-        return None
-    return inside_function(part) if kind is part else vars(kind) | vars(part)
+    return None
 
 
 def seed_of(random: np.random.Generator) -> int | None:
@@ -114,11 +111,6 @@ def inside_function(function) -> dict:
     read = {name: names[name] for name in sorted(names_in(code)) if name in names}
     read |= inspect.getclosurevars(function).nonlocals | vars(function)
     return read | {"code": code, "defaults": function.__defaults__}
-
-
-def is_of_keras(kind) -> bool:
-    """Tell whether Keras has defined a class or function."""
-    return (kind.__module__ or "").startswith("keras.")
 
 
 def is_own(kind) -> bool:
@@ -155,17 +147,6 @@ def unchanged(**parts) -> Iterator[list]:
         name = first_change(before, python_state(**parts))
         expected = "a tf.Variable that is made before the training"
         got = "a value of Python, which compiled code reads only once"
-        require(name is None, f"{name}, which changes in a step,", expected, got)
-
-
-def check_rule_state(rule, weights) -> None:
-    """Trace an update rule alone, and find what it remembers in Python."""
-
-    @tf.function
-    def trial():
-        rule(gradients, weights, tf.constant(0.0, weights[0].dtype))
-
-    gradients = [tf.zeros_like(weight) for weight in weights]
-    if not isinstance(rule, keras.Optimizer):
-        with unchanged(update=rule):
-            trial.get_concrete_function()
+        if name is not None:
+            told = f"{name}, which changes in a step, must be {expected}, got {got}"
+            raise ValueError(told)

@@ -10,7 +10,7 @@ import math
 import numpy as np
 import tensorflow as tf
 
-from mnist_lib import checks
+from mnist_lib.checks import arguments as checks
 
 __all__ = ["Distortion"]
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mnist_lib.checks import require
+from mnist_lib.checks.arguments import require
 from mnist_lib.saving.disk import refusing, sha256, write_whole
 
 # Keras's own address, and the one that it had before.

@@ -7,7 +7,7 @@ pictures look like MNIST's and are about as hard to read, but they are not MNIST
 
 import numpy as np
 
-from mnist_lib import checks
+from mnist_lib.checks import arguments as checks
 
 __all__ = ["make_stand_in"]
 

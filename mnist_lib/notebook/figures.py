@@ -10,7 +10,7 @@ import math
 import matplotlib.pyplot as plt
 import numpy as np
 
-from mnist_lib import checks
+from mnist_lib.checks import arguments as checks
 
 __all__ = ["plot_bars", "plot_curves", "plot_timeline"]
 

@@ -11,7 +11,7 @@ import numpy as np
 import safetensors.numpy
 import tensorflow as tf
 
-from mnist_lib import checks
+from mnist_lib.checks import arguments as checks
 from mnist_lib.dense_layers import variables_of
 from mnist_lib.saving.disk import read_tensors, refusing, sha256, write_whole
 

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 import tensorflow as tf
 
-from mnist_lib.checks import require
+from mnist_lib.checks.arguments import require
 
 EXAMPLE = (
     '{"cluster": {"worker": ["host:port"]}, "task": {"type": "worker", "index": 0}}'

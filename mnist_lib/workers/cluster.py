@@ -16,7 +16,7 @@ import numpy as np
 import tensorflow as tf
 
 from mnist_lib.callbacks.checkpoints import saved_checkpoints, state_of
-from mnist_lib.checks import require
+from mnist_lib.checks.arguments import require
 from mnist_lib.checks.tracing import describe
 from mnist_lib.saving.disk import sha256
 from mnist_lib.workers.addresses import find_cluster, is_listening, split_address

@@ -9,7 +9,7 @@ import sys
 import tempfile
 import time
 
-from mnist_lib import checks
+from mnist_lib.checks import arguments as checks
 from mnist_lib.workers.addresses import free_addresses
 
 GRACE = 3.0  # seconds in which the other workers may tell of a failure, too

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from mnist_lib import checks
+from mnist_lib.checks import arguments as checks
 
 __all__ = ["Costs", "all_reduce_seconds", "simulate_steps"]
 
