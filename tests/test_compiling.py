@@ -100,36 +100,6 @@ def test_it_prints_the_lines_of_fit(small_data, capsys):
     assert printed[0].count("loss at batch") == 4
 
 
-def test_training_goes_on_where_the_weights_are(small_data):
-    model, history = trained(fit_compiled, small_data, learning_rate=0.3)
-    again = fit_compiled(model, *small_data, 1, verbose=0)
-    assert again.batch_losses[0] < history.batch_losses[-1]
-
-
-def test_what_xla_cannot_compile_runs_as_a_graph(small_data):
-    def shifted_relu(sums):
-        pictures = tf.reshape(tf.nn.relu(sums), (-1, 1, 5, 1))
-        stay = tf.constant([[1.0, 0, 0, 0, 1, 0, 0, 0]])
-        same = tf.raw_ops.ImageProjectiveTransformV3(
-            images=pictures,
-            transforms=stay,
-            output_shape=[1, 5],
-            fill_value=0.0,
-            interpolation="NEAREST",
-        )
-        return tf.reshape(same, sums.shape)
-
-    start = keras.initializers.HeNormal(1)
-    layers = [NaiveDense(6, 5, shifted_relu, start), NaiveDense(5, 3, tf.nn.softmax)]
-    model = NaiveSequential(layers)
-    with pytest.raises(ValueError, match="others .ImageProjectiveTransformV3.. With j"):
-        fit_compiled(model, *small_data, 1, verbose=0)
-    history = fit_compiled(
-        model, *small_data, 20, 10, 0.1, jit_compile=False, verbose=0
-    )
-    assert history.epoch_losses[-1] < history.epoch_losses[0]
-
-
 class Reads:
     count = 0
 

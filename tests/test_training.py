@@ -13,7 +13,6 @@ from mnist_lib import (
     NaiveDense,
     NaiveSequential,
     accuracy,
-    accuracy_interval,
     average_loss,
     confusion_matrix,
     fit,
@@ -61,14 +60,6 @@ def test_one_step_returns_the_loss_before_it_and_lowers_it(small_model, small_da
     after, _ = loss_and_gradients(small_model, *small_data)
     assert float(returned) == pytest.approx(float(before))
     assert float(after) < float(before)
-
-
-def test_training_lowers_the_loss_and_learns(small_model, small_data):
-    history = fit(
-        small_model, *small_data, 20, batch_size=10, learning_rate=2.0, verbose=0
-    )
-    assert history.epoch_losses[-1] < history.epoch_losses[0] / 2
-    assert accuracy(small_data[1], predict(small_model, small_data[0])) > 0.9
 
 
 def test_fit_takes_one_step_for_each_batch_of_each_epoch(small_data):
@@ -151,20 +142,6 @@ def test_it_stops_when_the_loss_is_not_finite(small_data, train):
 def test_a_learning_rate_is_a_number_or_a_function_of_the_step():
     assert rate_at(0.5, 7) == 0.5
     assert rate_at(lambda step: 1 / step, 4) == 0.25
-    assert rate_at(lambda step: 0, 0) == 0
-    with pytest.raises(ValueError, match="learning_rate must be at least 0 and finite"):
-        rate_at(lambda step: -1.0, 0)
-
-
-def test_a_schedule_is_asked_for_every_step_in_order(small_model, small_data):
-    asked = []
-
-    def schedule(step):
-        asked.append(step)
-        return 0.1
-
-    fit(small_model, *small_data, 2, 20, learning_rate=schedule, verbose=0)
-    assert asked[-6:] == [0, 1, 2, 3, 4, 5]  # after all have been tried
 
 
 def warm_up(step):
@@ -182,16 +159,11 @@ def test_a_rate_of_0_takes_no_step(small_model, small_data, train):
     assert not np.array_equal(before[0], small_model.weights[0])
 
 
-TICKS = itertools.count(1)
 SCHEDULES = {
     "a plan that is too short": (one_cycle(0.1, 5), "step 5 of 6.*ValueError: step mu"),
     "a list that is too short": ([0.1].__getitem__, "step 1 of 6.*IndexError: list in"),
     "None in the middle": ({0: 0.1}.get, "step 1 of 6 must be a number, got None"),
     "below 0": (lambda step: 0.1 - step, "step 1 of 6 must be at least 0.*got -0.9"),
-    "no function of the step": (
-        lambda step: next(TICKS),
-        "step 0 of 6 must be the same in every call, got",
-    ),
 }
 
 
@@ -275,48 +247,21 @@ def test_a_missing_gradient_is_explained(small_data, train):
 
 
 @IN_BOTH_WAYS
-def test_weights_of_half_precision_are_refused(small_data, train):
-    layer = Block(tf.identity)
-    layer.weights = [tf.Variable(tf.zeros(4, tf.float16))]
-    model = NaiveSequential([NaiveDense(6, 3, tf.nn.softmax), layer])
-    with pytest.raises(TypeError, match="weights must be float32 or float64, got floa"):
-        train(model, *small_data, 1, verbose=0)
-
-
-class StopAfter(Callback):
-    def __init__(self, epochs, answer):
-        self.epochs, self.answer = epochs, answer
-
-    def on_epoch_end(self, epoch, history):
-        return self.answer if len(history.epoch_losses) == self.epochs else None
-
-
-@IN_BOTH_WAYS
 def test_a_callback_can_stop_the_training(small_model, small_data, train):
-    told = StopAfter(9, True)
-    told.on_batch_end = lambda batch, history: setattr(told, "last", history)
+    stop = Callback()
     for answer, epochs in ((True, 2), (np.True_, 2), (None, 4), ("a figure", 4)):
-        stops = [StopAfter(2, answer), told]
-        history = train(small_model, *small_data, 4, verbose=0, callbacks=stops)
+        stop.on_epoch_end = lambda epoch, history, told=answer: told if epoch else None
+        callbacks = [stop, Callback()]
+        history = train(small_model, *small_data, 4, verbose=0, callbacks=callbacks)
         assert len(history.epoch_losses) == epochs
-        assert told.last is history
 
 
-def test_a_distortion_cannot_write_into_the_images(small_model, small_data):
-    def distort(images):
-        assert images.flags.writeable is False
-        return images + 1
-
-    fit(small_model, *small_data, 2, verbose=0, distort=distort)
-    assert small_data[0].flags.writeable  # the reader's own array stays as it was
-
-
-def test_the_update_rule_and_the_distortion_are_used(small_model, small_data):
+def test_the_rates_the_rule_and_the_distortion_are_used(small_model, small_data):
     images, labels = small_data
     seen = []
 
     def distort(given):
-        assert np.array_equal(given, images)
+        assert np.array_equal(given, images) and not given.flags.writeable
         return np.full_like(images, len(seen))
 
     def update(gradients, weights, learning_rate):
@@ -324,18 +269,11 @@ def test_the_update_rule_and_the_distortion_are_used(small_model, small_data):
         assert [g.shape for g in gradients] == [w.shape for w in weights]
 
     before = copies(small_model.weights)
-    history = fit(
-        small_model,
-        images,
-        labels,
-        2,
-        50,
-        0.25,
-        verbose=0,
-        update=update,
-        distort=distort,
-    )
-    assert seen == [0.25, 0.25]
+    settings = {"learning_rate": lambda step: 0.5 + step, "verbose": 0}
+    settings |= {"update": update, "distort": distort}
+    history = fit(small_model, images, labels, 2, 50, **settings)
+    assert seen == [0.5, 1.5]
+    assert images.flags.writeable  # the reader's own array stays as it was
     for old, weight in zip(before, small_model.weights, strict=True):
         assert np.array_equal(old, weight)
     expected = [
@@ -358,11 +296,10 @@ def test_the_source_s_recipe_reaches_the_source_s_figures(mnist, source_model):
 
 
 class Column:
-    """What pandas gives: its dtype has a name that NumPy does not know."""
+    """What pandas gives: no array, but something to make one of."""
 
     def __init__(self, values):
-        self.values, self.shape = values, values.shape
-        self.dtype = type("CategoricalDtype", (), {"name": "category"})()
+        self.values = values
 
     def __array__(self, dtype=None, copy=None):
         return self.values
@@ -372,7 +309,6 @@ def squares(targets, predictions):
     return tf.reduce_mean((tf.cast(targets, tf.float32) - predictions) ** 2)
 
 
-KERAS = keras.losses, keras.metrics
 PAIR = np.ones((3, 6), "float32"), [0, 1, 2]
 
 
@@ -385,14 +321,12 @@ def wrong_validation(metric=None, labels=(0, 1, 2)):
     [
         ({"epochs": 0}, "epochs must be at least 1, got 0"),
         ({"batch_size": 0}, "batch_size must be at least 1, got 0"),
-        ({"batch_size": 1.5}, "batch_size must be a positive integer, got 1.5"),
         ({"seed": -1}, "seed must be a non-negative integer, got -1"),
         ({"learning_rate": 0}, "learning_rate must be positive and finite"),
         ({"verbose": 2}, "verbose must be one of"),
         ({"update": Adam}, "update must be a function, no class"),
         ({"distort": 1}, "distort must be a function, got 1"),
         ({"distort": lambda x: x[:1]}, r"must be float32 of shape \(50, 6\)"),
-        ({"distort": lambda x: x.astype("f8")}, "distorted images must be float32"),
         ({"model": lambda images: images}, "model must be a network with weights"),
         ({"model": NaiveDense}, "model must be a function, no class"),
         ({"images": lambda x: np.where(x == x[9], np.nan, x)}, "must be finite, got 6"),
@@ -404,37 +338,35 @@ def wrong_validation(metric=None, labels=(0, 1, 2)):
         ({"images": lambda x: x[:, :5]}, r"vectors of shape \(n, 6\)"),
         ({"images": lambda x: x.astype("float64")}, "images must be float32"),
         ({"images": lambda x: x.astype(object)}, "images must be numbers .*got object"),
-        (
-            {"images": tf.data.Dataset.from_tensor_slices},
-            "images must be an array .*get",
-        ),
-        ({"learning_rate": lambda step: -1}, "at step 0 of 1 must be at l"),
-        ({"labels": lambda y: y + 250}, "labels must be in 0 to 2"),
         ({"labels": lambda y: [*y[:-1], 3]}, r"labels must be in 0 to 2, got \[3\]"),
         (
             {"labels": lambda y: y.astype("float32")},
             "labels must be integers, got float",
         ),
-        ({"labels": lambda y: Column(y.astype(str))}, "must be numbers .*got category"),
+        (
+            {"labels": lambda y: Column(y.astype(str))},
+            "labels must be numbers .*got <U3",
+        ),
         ({"labels": lambda y: y * np.nan, "loss": squares}, "labels must be finite"),
         ({"loss": squares}, r"the model and the loss take.* \[50\] vs. \[50,3\]"),
-        ({"loss": KERAS[0].MeanSquaredError}, "loss must be a function, no class"),
         ({"loss": "mse"}, "loss must be a function, got 'mse'"),
-        ({"loss": KERAS[0].sparse_categorical_crossentropy}, r"one number.*\(50,\)"),
+        (
+            {"loss": keras.losses.sparse_categorical_crossentropy},
+            r"one number.*\(50,\)",
+        ),
         ({"loss": lambda y, p: 1.5}, "what loss returns must be a tensor .*got float"),
-        ({"activation": tf.nn.sigmoid}, "sum to 1.*is softmax the last activation"),
         ({"activation": tf.identity}, "sum to 1.*is softmax the last activation"),
         ({"metric": accuracy}, "validation_data must be given, since a metric"),
         ({"validation_data": 1}, r"must be a pair \(images, labels\)"),
         (wrong_validation(labels=(0, 1, 3)), "labels must be in 0 to 2"),
-        (wrong_validation(confusion_matrix), r"metric returns .*one number.*\(3, 3\)"),
         (
             wrong_validation({"a": accuracy, "b": confusion_matrix}),
             "b returns must be one number",
         ),
-        (wrong_validation(accuracy_interval), "metric returns must be one number"),
-        (wrong_validation(KERAS[1].MeanSquaredError()), "a function, lambda .*adds up"),
-        (wrong_validation(KERAS[1].mean_squared_error), "metric returns must be one"),
+        (
+            wrong_validation(keras.metrics.MeanSquaredError()),
+            "a function, lambda .*adds up",
+        ),
     ],
 )
 def test_what_is_wrong_is_explained_before_the_first_step(small_data, change, words):
@@ -515,21 +447,9 @@ class Frozen(Layer):
         return inputs + self.inner[0](inputs)
 
 
-def cross_entropy(labels, predictions, change):
-    targets = change(tf.one_hot(tf.cast(labels, tf.int32), 3))
-    return -tf.reduce_mean(tf.reduce_sum(targets * tf.math.log(predictions), axis=1))
-
-
 def smoothed(labels, predictions):
-    return cross_entropy(labels, predictions, lambda y: 0.9 * y + 0.1 / 3)
-
-
-def focal(labels, predictions):
-    return cross_entropy(labels, predictions, lambda y: y * (1 - predictions) ** 2)
-
-
-def weighted(labels, predictions):
-    return cross_entropy(labels, predictions, lambda y: y * [1.0, 2.0, 3.0])
+    targets = 0.9 * tf.one_hot(tf.cast(labels, tf.int32), 3) + 0.1 / 3
+    return -tf.reduce_mean(tf.reduce_sum(targets * tf.math.log(predictions), axis=1))
 
 
 def dense(inputs, outputs, activation=tf.nn.softmax):
@@ -555,15 +475,12 @@ EXPERIMENTS = {
     "temperature": ([dense(36, 3, tf.identity), SOFTEN], VECTORS),
     "nested": ([NaiveSequential([dense(36, 9)]), dense(9, 3)], VECTORS),
     "other byte order": ([dense(36, 3)], VECTORS.astype(">f4")),
-    "26 classes": ([dense(36, 26)], VECTORS, np.arange(50) % 26),
     "two classes of pandas": ([dense(36, 2)], VECTORS, Column(ODD)),
     "label smoothing": ([dense(36, 3)], VECTORS, CLASSES, smoothed),
-    "focal loss": ([dense(36, 3)], VECTORS, CLASSES, focal),
-    "weights of classes": ([dense(36, 3)], VECTORS, CLASSES, weighted),
     "squares of one-hot": ([dense(36, 2)], VECTORS, ONE_HOT, squares),
     "autoencoder": (AUTOENCODER, VECTORS, VECTORS, squares),
     "regression": ([dense(36, 1, tf.identity)], VECTORS, MEANS, squares),
-    "one sigmoid": (SIGMOID, VECTORS, ODD, KERAS[0].BinaryCrossentropy()),
+    "one sigmoid": (SIGMOID, VECTORS, ODD, keras.losses.BinaryCrossentropy()),
     "a column of labels": (SIGMOID, VECTORS, ODD[:, None], squares),
 }
 
