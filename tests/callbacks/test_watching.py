@@ -68,7 +68,7 @@ def test_a_loss_that_jumped_and_stays_is_said_once(random, train, capsys):
     layers = [NaiveDense(6, 50, tf.nn.relu), NaiveDense(50, 10, tf.nn.softmax)]
     for verbose, count in ((1, 1), (0, 0)):
         model = NaiveSequential(layers)
-        train(model, images, labels, 3, 50, 1000.0, verbose=verbose)
+        train(model, images, labels, 3, 50, 1000.0, False, 1, None, None, verbose)
         assert len(stuck_line(capsys.readouterr().out)) == count
 
 

@@ -1,6 +1,5 @@
 import math
 import re
-from types import SimpleNamespace
 
 import keras
 import numpy as np
@@ -21,23 +20,16 @@ from mnist_lib import (
     confusion_matrix,
     fit,
     in_float64,
-    load_weights,
     loss_and_gradients,
     misclassified,
     numerical_gradient,
     one_cycle,
     predict,
-    save_weights,
     to_vectors,
     update_weights,
 )
 
 SEEDS = st.integers(0, 2**63)
-
-
-@pytest.fixture(scope="module")
-def path(tmp_path_factory):
-    return tmp_path_factory.mktemp("arrays") / "some arrays"
 
 
 # Batches
@@ -175,31 +167,6 @@ def test_the_metrics_agree_with_each_other_and_with_plain_loops(given):
         assert guess[0] == taken_for[i] != labels[i]
         assert [rows[i][guess[0]], rows[i][guess[1]]] == list(confidence)
         assert list(confidence) == sorted(rows[i])[:-3:-1]
-
-
-# Loading and saving
-
-SHAPES = hnp.array_shapes(min_dims=0, min_side=0, max_dims=4, max_side=4)
-
-
-WEIGHTS = hnp.arrays(
-    st.sampled_from(["float16", "float32", "float64", "int32", "bool"]),
-    SHAPES,
-)
-
-
-def with_weights(arrays):
-    return SimpleNamespace(weights=[tf.Variable(array) for array in arrays])
-
-
-@given(arrays=st.lists(WEIGHTS, min_size=1, max_size=4))
-def test_weights_of_any_kind_come_back_bit_for_bit(path, arrays):
-    save_weights(with_weights(arrays), path)
-    model = with_weights([np.zeros_like(array) for array in arrays])
-    load_weights(model, path)
-    for weight, array in zip(model.weights, arrays, strict=True):
-        assert weight.dtype == array.dtype and weight.shape == array.shape
-        assert weight.numpy().tobytes() == array.tobytes()  # also of NaN and -0.0
 
 
 # Bad input
