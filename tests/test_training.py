@@ -216,6 +216,15 @@ def test_a_missing_gradient_is_explained(small_data, train):
 
 
 @IN_BOTH_WAYS
+def test_weights_of_half_precision_are_refused(small_data, train):
+    layer = Block(tf.identity)
+    layer.weights = [tf.Variable(tf.zeros(4, tf.float16))]
+    model = NaiveSequential([NaiveDense(6, 3, tf.nn.softmax), layer])
+    with pytest.raises(TypeError, match="weights must be float32 or float64, got floa"):
+        train(model, *small_data, 1, verbose=0)
+
+
+@IN_BOTH_WAYS
 def test_a_callback_can_stop_the_training(small_model, small_data, train):
     stop = Callback()
     for answer, epochs in ((True, 2), (np.True_, 2), (None, 4), ("a figure", 4)):
@@ -265,10 +274,11 @@ def test_the_source_s_recipe_reaches_the_source_s_figures(mnist, source_model):
 
 
 class Column:
-    """What pandas gives: no array, but something to make one of."""
+    """What pandas gives: its dtype has a name that NumPy does not know."""
 
     def __init__(self, values):
-        self.values = values
+        self.values, self.shape = values, values.shape
+        self.dtype = type("CategoricalDtype", (), {"name": "category"})()
 
     def __array__(self, dtype=None, copy=None):
         return self.values
@@ -278,6 +288,7 @@ def squares(targets, predictions):
     return tf.reduce_mean((tf.cast(targets, tf.float32) - predictions) ** 2)
 
 
+TICKS = itertools.count(1)
 PAIR = np.ones((3, 6), "float32"), [0, 1, 2]
 
 
@@ -296,6 +307,7 @@ def wrong_validation(metric=None, labels=(0, 1, 2)):
         ({"learning_rate": [0.1].__getitem__}, "step 1 of 6.*IndexError: list index"),
         ({"learning_rate": {0: 0.1}.get}, "step 1 of 6 must be a number, got None"),
         ({"learning_rate": lambda step: -step}, "step 1 of 6 must be at least 0.* -1"),
+        ({"learning_rate": lambda step: next(TICKS)}, "must be the same in every call"),
         ({"verbose": 2}, "verbose must be one of"),
         ({"update": Adam}, "update must be a function, no class"),
         ({"distort": 1}, "distort must be a function, got 1"),
@@ -311,15 +323,16 @@ def wrong_validation(metric=None, labels=(0, 1, 2)):
         ({"images": lambda x: x[:, :5]}, r"vectors of shape \(n, 6\)"),
         ({"images": lambda x: x.astype("float64")}, "images must be float32"),
         ({"images": lambda x: x.astype(object)}, "images must be numbers .*got object"),
+        (
+            {"images": tf.data.Dataset.from_tensor_slices},
+            "images must be an array .*get",
+        ),
         ({"labels": lambda y: [*y[:-1], 3]}, r"labels must be in 0 to 2, got \[3\]"),
         (
             {"labels": lambda y: y.astype("float32")},
             "labels must be integers, got float",
         ),
-        (
-            {"labels": lambda y: Column(y.astype(str))},
-            "labels must be numbers .*got <U3",
-        ),
+        ({"labels": lambda y: Column(y.astype(str))}, "must be numbers .*got category"),
         ({"labels": lambda y: y * np.nan, "loss": squares}, "labels must be finite"),
         ({"loss": squares}, r"the model and the loss take.* \[50\] vs. \[50,3\]"),
         ({"loss": "mse"}, "loss must be a function, got 'mse'"),

@@ -84,7 +84,16 @@ def _shape_and_dtype(array) -> tuple[tuple, tf.DType]:
     return tuple(array.shape), tf.as_dtype(array.dtype)
 
 
+def _name_of_dtype(array) -> str:
+    """Return the dtype in its owner's words, such as pandas' category."""
+    dtype = getattr(array, "dtype", None) or np.asarray(array).dtype
+    return getattr(dtype, "name", str(dtype))
+
+
 def check_same_length(examples, labels, name: str = "images") -> None:
+    advice = "images, labels = dataset.batch(len(dataset)).get_single_element()"
+    is_dataset = isinstance(examples, tf.data.Dataset)
+    require(not is_dataset, name, f"an array ({advice})", "a Dataset", TypeError)
     first, second = ((_shape_and_dtype(a)[0] or (0,))[0] for a in (examples, labels))
     same = first == second or None in (first, second)
     got = f"{first} {name} and {second} labels"
@@ -93,9 +102,9 @@ def check_same_length(examples, labels, name: str = "images") -> None:
 
 
 def check_finite(name: str, values) -> None:
-    values = np.asarray(values)
+    got, values = _name_of_dtype(values), np.asarray(values)
     expected = f"numbers ({name}.astype may convert them)"
-    require(values.dtype.kind in "fiu", name, expected, values.dtype, TypeError)
+    require(values.dtype.kind in "fiu", name, expected, got, TypeError)
     require(values.size, name, "one or more", "none")
     wrong = values.size - np.count_nonzero(np.isfinite(values))
     require(wrong == 0, name, "finite", f"{wrong} NaN or infinite values")
@@ -146,7 +155,7 @@ def check_inputs(inputs, weights) -> None:
 
 def check_labels(labels, num_classes: int = 10) -> None:
     shape, dtype = _shape_and_dtype(labels)
-    require(dtype.is_integer, "labels", "integers", dtype.name, TypeError)
+    require(dtype.is_integer, "labels", "integers", _name_of_dtype(labels), TypeError)
     require(len(shape) == 1, "labels", "of shape (n,)", f"shape {shape}")
     if not tf.is_symbolic_tensor(labels):
         labels = np.asarray(labels)
@@ -324,7 +333,11 @@ def check_settings(epochs, verbose, update, distort, callbacks) -> None:
 
 
 def check_trainable(layers) -> None:
-    """Find layers that nobody would tell that they train, such as Keras's Dropout."""
+    """Find what would be trained wrongly, in silence: a model and its layers."""
+    for weight in layers[0].weights:
+        name = tf.as_dtype(weight.dtype).name
+        known = name in ("float32", "float64")
+        require(known, "weights", "float32 or float64", name, TypeError)
     for layer in layers:
         alone = isinstance(layer, keras.Layer) and not isinstance(layer, keras.Model)
         told = alone and "training" in inspect.signature(layer.call).parameters
@@ -341,11 +354,12 @@ def check_schedule(learning_rate, num_steps: int) -> None:
     for step in range(num_steps):
         name = f"learning_rate at step {step} of {num_steps}"
         try:
-            rate = learning_rate(step)
+            rate, again = learning_rate(step), learning_rate(step)
         except Exception as error:  # whatever a reader's function may raise
             told = f"{type(error).__name__}: {error}"
             raise ValueError(f"{name} must be a number, got {told}") from error
         check_number(name, rate)
+        require(rate == again, name, "the same in every call", f"{rate} and {again}")
 
 
 # Steps, update rules and workers

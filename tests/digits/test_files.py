@@ -107,6 +107,8 @@ def test_other_files_are_refused_with_advice(arrays, tmp_path):
     np.savez(path, digits=arrays["x_train"])
     words = r"it must be one with x_train, y_train, x_test, y_test, got \['digits'\]"
     assert refused(path, words)
+    np.savez_compressed(path, **{**arrays, "x_train": np.zeros(2**26, "uint8")})
+    assert refused(path, "it must be below .* bytes, unpacked, got")
     for content in (b"", b"<html>not found</html>", path.read_bytes()[:500]):
         path.write_bytes(content)
         assert refused(path, "a.npz is not usable: ")
