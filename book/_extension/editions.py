@@ -249,7 +249,8 @@ def make_epub(site, target):
         f"--css={STYLES / 'epub.css'}",
         f"--epub-cover-image={ROOT / 'book' / translator(site)('_static/card.png')}",
     ]
-    source, text = "html+tex_math_single_backslash", render(site, assemble(site))
+    source = "html+tex_math_single_backslash"
+    text = render(site, assemble(site)).replace("\u2060", "")  # old readers draw it
     pypandoc.convert_text(text, "epub3", source, options, outputfile=target)
 
 
