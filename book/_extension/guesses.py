@@ -34,7 +34,6 @@ NUMBER = re.compile(r"[-−]?[\d,]*\.?\d+(\s*%)?")
 SHORT = 16  # characters, of options that stand side by side
 LEVEL = re.compile("[●○]{3}")
 CHAPTER_OF_TERM = re.compile(r" ?\((?:chapters? [^)]*|[^)]*장)\)")
-PLURALS = {"y": "ies", "is": "es", "ix": "ices", "s": "ses", "": "s"}
 # Where no word becomes a link: above all in cells, which are containers.
 UNLINKED = nodes.title | nodes.literal | nodes.reference | nodes.raw | nodes.container
 UNLINKED |= nodes.math | nodes.math_block
@@ -177,13 +176,6 @@ def read_glossary(env):
     return terms
 
 
-def add_plurals(terms):
-    """Return the terms by all of their forms."""
-    ends = {term: next(filter(term.endswith, PLURALS)) for term in terms}
-    plurals = {t.removesuffix(end) + PLURALS[end]: t for t, end in ends.items()}
-    return plurals | dict(zip(terms, terms, strict=True))
-
-
 def is_plain(text):
     """Tell whether a word in a text may become a link."""
     node = text
@@ -200,15 +192,16 @@ def link_terms(doctree, terms, link, end):
     A single word that is not bold may mean something else: a class of Python, the
     interval between two checkpoints, a ring of ink.
     """
-    forms, used = add_plurals(terms), set()
+    # Regular plurals are in the pattern; an axis has axes.
+    forms = {re.sub("is$", "es", term): term for term in terms} | {t: t for t in terms}
     longest_first = sorted(map(re.escape, forms), key=len, reverse=True)
-    word = re.compile(rf"(?i)(?<![\w-])({'|'.join(longest_first)}){end}")
-    texts = [*filter(is_plain, doctree.findall(nodes.Text))]
+    word = re.compile(rf"(?i)(?<![\w-])({'|'.join(longest_first)})(?:e?s)?{end}")
+    texts, used = [*filter(is_plain, doctree.findall(nodes.Text))], set()
     texts.sort(key=lambda text: isinstance(text.parent, nodes.strong), reverse=True)
     for text in texts:
         parts, start, is_bold = [], 0, isinstance(text.parent, nodes.strong)
         for match in word.finditer(text):
-            term = forms[match[0].lower()]
+            term = forms[match[1].lower()]
             if term not in used and (is_bold or not term.isalpha()):
                 parts += [nodes.Text(text[start : match.start()]), link(term, match[0])]
                 start = match.end()
@@ -233,16 +226,7 @@ def mark_page(app, doctree, page):
         link_terms(doctree, terms, link, WORD_END[app.config.language])
 
 
-def load_script(app, pagename, templatename, context, doctree):
-    """Have the pages that need it load the script; nothing is folded without it."""
-    if re.search('class="(guess|term)', context.get("body") or ""):
-        options = {"defer": "defer", "priority": 900}
-        options["onerror"] = "document.documentElement.classList.remove('js')"
-        app.add_js_file("guesses.js", **options)
-
-
 def setup(app):
-    """Tell Sphinx when to call the functions above, the first of them after others."""
+    """Tell Sphinx when to call the functions above: after others."""
     app.connect("doctree-resolved", mark_page, priority=600)
-    app.connect("html-page-context", load_script)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
