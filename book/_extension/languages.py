@@ -95,20 +95,12 @@ class EnglishIds(SphinxTransform):
 
 
 def list_addresses(app, page):
-    """Return where a page is in each language, from the top of the English book.
-
-    Nowhere, if it is in English only.
-    """
+    """Return where a page is in each language, from the top of the English book."""
     is_file = page in app.env.found_docs
     name = Path(app.env.doc2path(page, base=False)).name if is_file else "words.json"
     target = app.builder.get_target_uri(page)
-    is_translated = has_edition() and (ROOT / "book/ko" / name).is_file()
-    return {"en": target, "ko": f"ko/{target}"} if is_translated else {}
-
-
-def has_edition():
-    """Tell whether there are Korean pages."""
-    return (ROOT / "book/ko/intro.md").is_file()
+    is_translated = (ROOT / "book/ko" / name).is_file()
+    return {"en": target} | ({"ko": f"ko/{target}"} if is_translated else {})
 
 
 def is_stale(name):
@@ -149,8 +141,8 @@ def complete_page(app, pagename, templatename, context, doctree):
     site = app.config.html_baseurl.removesuffix("ko/" if language == "ko" else "")
     addresses = list_addresses(app, pagename)
     tags = [f'<meta property="og:locale" content="{LOCALES[language]}">']
-    for code, target in (addresses | {"x-default": addresses.get("en")}).items():
-        if target and pagename != "404":
+    for code, target in (addresses | {"x-default": addresses["en"]}).items():
+        if pagename != "404":
             address = f'hreflang="{code}" href="{site}{target}"'
             tags.append(f'<link rel="alternate" {address}>')
     context["metatags"] = context.get("metatags", "") + "\n".join(tags)

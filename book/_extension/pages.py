@@ -8,8 +8,7 @@ import re
 from functools import partial
 from html import escape
 from pathlib import Path
-from urllib.parse import unquote, urlsplit
-from xml.etree import ElementTree
+from urllib.parse import unquote
 
 from docutils import nodes
 from languages import list_addresses
@@ -20,16 +19,13 @@ from sphinx.util.images import get_image_size
 
 logger = logging.getLogger(__name__)
 
-START = "pixels"  # what the course begins with, and so the name of its first page
-CHAPTER = re.compile(r".*/\d+_(\w+)")
+CHAPTER = re.compile(r".*/\d+_\w+")
 # What describe_digits says, in few words.
 DIGITS = {
     "are the digits of MNIST": "MNIST",
     "are NOT the digits of MNIST": "stand-in digits, not MNIST",
 }
 IMAGE = re.compile(r'<img (?=[^>]*src="[^"]*_images/([^"]+)")')
-TRIMMED = ["basic.css", "book.css", "mystnb.*.css", "styles/pydata-sphinx-theme.css"]
-OWN_SCRIPTS = ["book.js", "guesses.js", "hands.js"]
 RULE = re.compile(r"([^{}]+)\{[^{}]*\}")
 CLASS = re.compile(r"\.(-?[A-Za-z_][\w-]*)")
 SITEMAP = "http://www.sitemaps.org/schemas/sitemap/0.9"
@@ -40,15 +36,12 @@ def draw_map(app, doctree, docname):
 
     Paper and the editions, which have no use for links, keep the line.
     """
-    pages = app.env.toctree_includes[app.config.root_doc]
-    chapters = filter(None, map(CHAPTER.fullmatch, pages))
-    names = {chapter[0]: chapter[1].replace("_", " ") for chapter in chapters}
-    steps = {app.config.root_doc: START} | names
-    words = app.config.course_words
-    steps = {page: words.get(name, name) for page, name in steps.items()}
-    start = f"{steps[app.config.root_doc]} → "
+    pages = filter(CHAPTER.fullmatch, app.env.toctree_includes[app.config.root_doc])
+    pages = [app.config.root_doc, *pages]
     for line in doctree.findall(nodes.paragraph):
-        if app.builder.format == "html" and line.astext().startswith(start):
+        names = line.astext().split(" → ")
+        if app.builder.format == "html" and len(names) == len(pages):
+            steps = dict(zip(pages, names, strict=True))
             context = {"steps": steps, "here": docname}
             context["address"] = partial(app.builder.get_relative_uri, docname)
             html = app.builder.templates.render("map.html", context)
@@ -86,17 +79,9 @@ def list_digits(env):
 
 
 def fill_templates(app, pagename, templatename, context, doctree):
-    """Give the templates the book's address, and what its results come from."""
-    context["base_url"] = app.config.html_baseurl
-    context["base_path"] = urlsplit(app.config.html_baseurl).path
-    context["picture"] = app.config.ogp_image_alt
-    context["card"] = app.config.ogp_image
-    words, digits = app.config.course_words, list_digits(app.env)
-    context["digits"] = ", ".join(words.get(name, name) for name in digits)
+    """Give the templates what the book's results come from."""
+    context["digits"] = ", ".join(list_digits(app.env))
     context["versions"] = ", ".join(versions())
-    settings = "_static/documentation_options.js"  # layout.html has them itself
-    scripts = context["script_files"]
-    scripts[:] = [script for script in scripts if script.filename != settings]
     if pagename == app.config.root_doc:
         context["docstitle"] = ""  # its own title is that of the book already
 
@@ -136,25 +121,20 @@ def trim_styles(site):
         selectors = re.sub(r":not\([^)]*\)", "", rule[1]).split(",")
         return rule[0] if any({*CLASS.findall(x)} <= words for x in selectors) else ""
 
-    for path in [path for name in TRIMMED for path in site.glob(f"_static/{name}")]:
+    for path in [*site.glob("_static/*.css"), *site.glob("_static/styles/*.css")]:
         css = re.sub(r"(?s)/\*.*?\*/", "", path.read_text("utf-8"))
         path.write_text(re.sub(r"\n\s+", "\n", RULE.sub(trim, css)), "utf-8")
-    for path in [site / "_static" / name for name in OWN_SCRIPTS]:
-        script = re.sub(r"(?m)^\s*(//.*\n\s*)*", "", path.read_text("utf-8"))
-        path.write_text(script, "utf-8")
 
 
 def write_sitemap(app):
     """List all pages for search engines."""
-    listing = ElementTree.Element("urlset", xmlns=SITEMAP)
-    for page in sorted(app.env.found_docs):
-        english = {"en": app.builder.get_target_uri(page)}
-        for target in (list_addresses(app, page) or english).values():
-            place = ElementTree.SubElement(listing, "url")
-            entry = ElementTree.SubElement(place, "loc")
-            entry.text = app.config.html_baseurl + target
-    target = Path(app.outdir, "sitemap.xml")
-    ElementTree.ElementTree(listing).write(target, "utf-8", xml_declaration=True)
+    places = "".join(
+        f"<url><loc>{app.config.html_baseurl}{target}</loc></url>"
+        for page in sorted(app.env.found_docs)
+        for target in list_addresses(app, page).values()
+    )
+    text = f'<urlset xmlns="{SITEMAP}">{places}</urlset>'
+    Path(app.outdir, "sitemap.xml").write_text(text, "utf-8")
 
 
 def finish(app, error):

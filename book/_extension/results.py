@@ -82,11 +82,6 @@ def find_state(root, notebook):
     return root / CACHES / notebook.stem / state
 
 
-def has_results(folder):
-    """Tell whether jupyter-cache has put a notebook that ran without error there."""
-    return any(folder.glob("executed/*/base.ipynb"))
-
-
 def page_state(env, page):
     """Return the folder for a page's results, or None if it is no notebook."""
     path = Path(env.doc2path(page))
@@ -135,5 +130,6 @@ def setup(app):
 if __name__ == "__main__":
     ROOT = Path(__file__).parents[2]
     for chapter in sorted(ROOT.glob("book/*.ipynb")):
-        if not has_results(find_state(ROOT, chapter)):
+        # jupyter-cache keeps what ran without an error.
+        if not any(find_state(ROOT, chapter).glob("executed/*/base.ipynb")):
             print(chapter.relative_to(ROOT))
