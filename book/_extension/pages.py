@@ -8,6 +8,7 @@ import re
 from functools import partial
 from html import escape
 from pathlib import Path
+from textwrap import shorten
 from urllib.parse import unquote
 
 from docutils import nodes
@@ -16,6 +17,7 @@ from myst_nb.sphinx_ import HideCodeCellNode
 from results import versions
 from sphinx.util import logging
 from sphinx.util.images import get_image_size
+from sphinxext import opengraph
 
 logger = logging.getLogger(__name__)
 
@@ -103,6 +105,12 @@ def complete_page(app, pagename, templatename, context, doctree):
     context["body"] = re.sub(r"<dl>(?=\s*<dd>)", '<dl role="none">', body)
 
 
+def describe_page(doctree, length, titles):
+    """Return the words with which a page begins, for those who link it."""
+    text = " ".join(each.astext() for each in doctree.findall(nodes.paragraph))
+    return escape(shorten(text, length, placeholder=" …"))
+
+
 def skip_alias(app, what, name, member, skip, options):
     """Leave out of the reference what Python itself says of a named tuple's fields."""
     return str(getattr(member, "__doc__", "")).startswith("Alias for field") or skip
@@ -150,6 +158,7 @@ def finish(app, error):
 
 def setup(app):
     """Tell Sphinx when to call the functions above."""
+    opengraph.get_description = describe_page  # its own tears off Korean particles
     app.add_config_value("course_folded", {}, "html")
     app.add_node(HideCodeCellNode, override=True, html=(open_folded, close_folded))
     app.connect("autodoc-skip-member", skip_alias)

@@ -1,7 +1,6 @@
 """The Korean edition is in step with the English pages, and in good Korean form.
 
-Skipped where there are no Korean pages. What the built pages show is looked at after
-`make book-ko`.
+What the built pages show is looked at after `make book-ko`.
 """
 
 import gettext
@@ -31,9 +30,6 @@ TERMS = yaml.safe_load((KOREAN / "terms.yml").read_text("utf-8"))
 WORDS = json.loads((KOREAN / "words.json").read_text("utf-8"))
 SAID = re.compile(r"""(?:\bsay|\b_)\(\s*"((?:[^"\\]|\\.)*)\"""")
 
-edition = pytest.mark.skipif(
-    not languages.has_edition(), reason="there are no Korean pages yet"
-)
 each_page = pytest.mark.parametrize("name", PAGES)
 
 
@@ -70,7 +66,6 @@ def simple(text):
     return " ".join(text.replace("_", " ").lower().split())
 
 
-@edition
 @each_page
 def test_page_follows_the_english_one(name):
     page = translation.read_page(name)
@@ -83,7 +78,6 @@ def test_page_follows_the_english_one(name):
     assert file.read_text("utf-8") == str(page), "run `make translation`"
 
 
-@edition
 @each_page
 def test_page_is_in_korean_and_uses_the_terms(name):
     cells = [*translation.read_page(name).list_cells()]
@@ -92,13 +86,16 @@ def test_page_is_in_korean_and_uses_the_terms(name):
         assert list_wrong_terms(f"{name}#{cell}", korean) == []
 
 
-@edition
 @each_page
 def test_bold_text_is_bold_and_links_lead_to_korean_pages(name):
     for cell, english, korean, *_ in translation.read_page(name).list_cells():
-        shown = MarkdownIt().render(re.sub(r"(?ms)^```.*?^```$", "", korean))
+        markdown = MarkdownIt().enable("table")
+        shown = markdown.render(re.sub(r"(?ms)^```.*?^```$", "", korean))
         text = BeautifulSoup(re.sub("(?s)<code>.*?</code>", "", shown), "html.parser")
         assert "**" not in text.get_text(), f"{name}#{cell} shows asterisks"
+        for block in text.select("p, li, td"):  # from one ~ to the next is struck out
+            several = block.text.count("~") > 1 and not block.select("p, li")
+            assert not several, f"{name}#{cell}: {block.text}"
         wanted = {in_korean(target) for target in links(english)}
         english_only = {
             target for target in links(english) if in_korean(target) != target
@@ -107,7 +104,6 @@ def test_bold_text_is_bold_and_links_lead_to_korean_pages(name):
         assert not english_only & links(korean), f"{name}#{cell}"
 
 
-@edition
 @pytest.mark.integration
 def test_reference_explains_every_docstring_in_korean():
     catalog = read_po(translation.CATALOG.open("rb"), "ko")
@@ -121,7 +117,15 @@ def test_reference_explains_every_docstring_in_korean():
         assert list_wrong_terms(english, korean) == [] and "**" not in korean
 
 
-@edition
+@each_page
+def test_blocks_of_code_are_those_of_the_english_page(name):
+    for cell, *texts, _, _ in translation.read_page(name).list_cells():
+        blocks = map(translation.FENCED.findall, texts)
+        for english, korean in zip(*blocks, strict=True):
+            same = english == korean or english.startswith("```{figure}")
+            assert same, f"{name}#{cell}"
+
+
 def test_every_text_of_the_pages_is_translated_and_none_is_left_over():
     sources = [
         *ROOT.glob("book/_templates/**/*.html"),
@@ -157,7 +161,6 @@ def korean_site():
     return SITE / "ko"
 
 
-@edition
 @each_page
 @pytest.mark.integration
 def test_built_page_is_korean_and_stays_so(name, korean_site):
@@ -179,6 +182,9 @@ def test_built_page_is_korean_and_stays_so(name, korean_site):
         a for a in addresses if a.startswith("/") and not a.startswith("/ko/")
     ] == []
     assert not re.search(r"[)%”](</\w+>)*[가-힣]", str(page.article))  # or it is torn
+    described = page.find("meta", property="og:description")["content"].split()
+    said = {word for part in page.article("p") for word in part.get_text().split()}
+    assert {*described} - {"…"} <= said  # no particle is parted from its word
     for code in page.select("pre, code, script, dl.py"):
         code.decompose()
     assert "**" not in page.article.get_text()
@@ -199,7 +205,6 @@ def test_search_index_has_nouns_without_what_follows_them(noun):
     }
 
 
-@edition
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "query, page",
@@ -220,7 +225,6 @@ def test_search_finds_korean_words(query, page, korean_site, site, tab):
     assert not tab.complaints
 
 
-@edition
 @pytest.mark.slow
 def test_switch_leads_to_the_section_that_is_read(korean_site, site, tab):
     page = "book/02_dense_layers.html"
@@ -237,7 +241,6 @@ def test_switch_leads_to_the_section_that_is_read(korean_site, site, tab):
     tab.wait_for_url(f"{site}/{page}#{place}")
 
 
-@edition
 @pytest.mark.slow
 def test_drawing_page_speaks_korean(korean_site, site, tab):
     tab.goto(f"{site}/ko/book/10_drawing.html")
