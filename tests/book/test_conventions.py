@@ -11,9 +11,7 @@ import json
 import re
 import statistics
 import subprocess
-from urllib.parse import unquote
 
-import nbformat
 import pytest
 import yaml
 from chapters import GAP, LAST, map_line
@@ -28,8 +26,6 @@ MODULES = {
     ".".join(path.relative_to(LIBRARY).with_suffix("").parts): path
     for path in sorted(LIBRARY.rglob("*.py"))
 }
-PLACES = "README.md CONTRIBUTING.md CITATION.cff pyproject.toml book/*.md book/*.ipynb"
-TEXTS = [path for place in PLACES.split() for path in sorted(ROOT.glob(place))]
 
 # What chapter 1 uses without building it.
 READY_MADE = {"load_mnist", "describe_digits", "StandInWarning"}
@@ -271,15 +267,6 @@ def problems_of_imports(stems):
 
 
 @listed
-def problems_of_links(texts, folder):
-    for place, text in texts.items():
-        for target in re.findall(r"\]\(\s*<?([^)\s>]+)", without_code(text)):
-            path = folder / unquote(target.partition("#")[0])
-            there = re.match("https?:|mailto:", target) or path.exists()
-            yield place, there, f"a link to {target}, which is missing"
-
-
-@listed
 def problems_of_file(name, content):
     # The brackets keep the pattern from finding itself.
     pattern = r"(?<![\w.])/(?:[r]oot|[h]ome/\w+)/|\b(?:TO[D]O|FIX[M]E)\b"
@@ -306,18 +293,8 @@ def problems_of_module(place, source):
     for part in nodes(tree, ast.FunctionDef):
         count = code_lines(part, lines)
         yield f"{place}, {part.name}", count <= 20, f"{count} code lines, over 20"
-    public = [d for name, d in definitions(tree).items() if name in public_names(tree)]
-    for part in public:
-        label, text = f"{place}, {part.name}", ast.get_docstring(part) or ""
-        yield label, text, "no docstring"
-        if isinstance(part, ast.ClassDef):
-            for name, method in definitions(part).items():
-                documented = name[0] == "_" or ast.get_docstring(method)
-                yield f"{label}.{name}", documented, "no docstring"
-        else:
-            without = not nodes(part.args, ast.arg)
-            yield label, without or "Args:\n" in text, "no Args in the docstring"
-            yield label, part.returns, "no return annotation"
+        typed = part.returns or part.name not in public_names(tree)
+        yield f"{place}, {part.name}", typed, "no return annotation"
 
 
 # Checks of a chapter
@@ -328,18 +305,11 @@ def problems_of_source(chapter):
     """Nothing that running or an editor left behind."""
     ids = [cell.content.get("id") for cell in chapter.cells]
     yield chapter, len({*ids}) == len(ids), "cell ids repeat"
-    yield chapter, nbformat.validator.isvalid(chapter.notebook), "no valid notebook"
-    yield chapter, chapter.notebook["nbformat"] == 4, "not in nbformat 4"
     same = chapter.notebook["metadata"] == METADATA
     yield chapter, same, f"metadata other than {METADATA}"
     for cell in chapter.cells:
-        yield cell, cell.source[-1:].strip(), "ends in white space, or is empty"
         yield cell, GAP not in cell.source, "a gap is left"
         yield cell, not cell.content.get("outputs"), "has outputs"
-        unused = cell.content.get("execution_count") is None
-        yield cell, unused, "has an execution count"
-        machine = re.search(r"(?<![\w.])/(?:home|root|work|tmp)/", cell.source)
-        yield cell, not machine, "a path of one machine"
         skipped = cell.tags & {"raises-exception", "skip-execution"}
         yield cell, not skipped, f"tagged {skipped}, so its errors are not seen"
 
@@ -430,8 +400,6 @@ def problems_of_rhythm(chapter):
     lengths = [count_lines(cell.source) for cell in chapter.code]
     for cell, length in zip(chapter.code, lengths, strict=True):
         yield cell, length <= 20, f"{length} lines, over 20"
-        widest = max(map(len, cell.source.split("\n")))
-        yield cell, widest <= 88, f"a line of {widest} characters, over 88"
         yield cell, parsed(cell.source), "not plain Python"
     seen = [count_lines(cell.source) for cell in chapter.code if not FOLDED & cell.tags]
     cells, median = len(chapter.cells), statistics.median(seen)
@@ -455,8 +423,6 @@ def problems_of_figures(chapter):
         yield cell, draws, "metadata of a figure, but none is made"
         yield cell, cell.alt.strip(), "no alternative text (mystnb.image.alt)"
         yield cell, len(cell.alt) <= 160, f"alternative text of {len(cell.alt)} > 160"
-        path = re.search(r"\.(png|svg|jpe?g)$|^\S+/\S+$", cell.alt)
-        yield cell, not path, "a path for an alternative text"
         other = cell.alt != cell.caption or not cell.alt
         yield cell, other, "alternative text that is just the caption"
         yield cell, cell.caption.strip(), "no caption (mystnb.figure.caption)"
@@ -464,15 +430,6 @@ def problems_of_figures(chapter):
         yield cell, named, "no name of a-z, 0-9, - (mystnb.figure.name)"
     few = 2 if chapter.name in CHAPTERS else 0
     yield chapter, few <= count <= 12, f"{count} figures, not {few} to 12"
-
-
-@listed
-def problems_of_figure_names(chapters):
-    seen = {}
-    for cell in [cell for chapter in chapters for cell in chapter.code]:
-        first = seen.setdefault(cell.figure_name, cell)
-        alone = first is cell or not cell.figure_name
-        yield cell, alone, f"named {cell.figure_name} as {first}"
 
 
 @listed
@@ -648,18 +605,11 @@ def test_notebook_keeps_the_conventions(name):
     assert_none(sum([check(read_notebook(name)) for check in checks], []))
 
 
-def test_figures_have_names_of_their_own():
-    assert_none(problems_of_figure_names(map(read_notebook, NOTEBOOKS)))
-
-
-def test_links_lead_somewhere():
-    problems = []
-    for path in TEXTS:
-        texts = {path.name: path.read_text(encoding="utf-8")}
-        if path.suffix == ".ipynb":
-            texts = {cell: cell.source for cell in read_notebook(path.stem).prose}
-        problems += problems_of_links(texts, path.parent)
-    assert_none(problems)
+@pytest.mark.parametrize("name", ["README.md", "CONTRIBUTING.md"])
+def test_links_lead_somewhere(name):  # make book sees to those of the pages
+    text = without_code((ROOT / name).read_text(encoding="utf-8"))
+    for target in re.findall(r"\]\(([^)\s#]+)", text):
+        assert re.match("https?:", target) or (ROOT / target).exists(), target
 
 
 @pytest.mark.integration

@@ -8,12 +8,10 @@ where CI is set, which must not pass over it.
 """
 
 import gzip
-import io
 import re
 from itertools import pairwise
 from pathlib import Path
 
-import nbformat
 import pydata_sphinx_theme
 import pytest
 from axe_playwright_python.sync_playwright import Axe
@@ -32,9 +30,6 @@ from conftest import (
     opened,
 )
 from fontTools.ttLib import TTFont
-from languages import has_edition
-from markdown_it import MarkdownIt
-from mdit_py_plugins.dollarmath import dollarmath_plugin
 from PIL import Image
 
 from mnist_lib.notebook import figures
@@ -368,20 +363,12 @@ def test_figures_keep_their_contrast_by_day_and_by_night():
 
 
 @IN_BOTH_WAYS
-def test_reader_can_copy_unfold_and_change_the_theme(tab, site):
+def test_reader_can_copy_code(tab, site):
     tab.goto(f"{site}/{CHAPTERS[0]}.html")
     code = tab.locator("div.cell_input:visible").first
     code.hover()
     code.locator(".copybtn").click()
     assert tab.evaluate("navigator.clipboard.readText()") == code.inner_text().strip()
-
-    solution = tab.locator("details.solution").first
-    assert not solution.locator("pre").first.is_visible()
-    solution.locator("summary").click()
-    assert solution.locator("pre").first.is_visible()
-
-    tab.locator(".theme-switch-button:visible").first.click()
-    assert tab.evaluate("document.documentElement.dataset.mode") == "light"
     assert tab.complaints == []
 
 
@@ -417,15 +404,14 @@ def test_chapter_shows_its_place_on_the_map(articles, page):
         assert step["href"] == ("#" if here else f"{target[5:]}.html")
 
 
-@pytest.mark.parametrize("page", a_few(CHAPTERS))
-def test_chapter_leads_to_its_own_notebook(tab, site, page):
-    badge = nbformat.read(ROOT / f"{page}.ipynb", as_version=4).cells[0].source
-    tab.goto(f"{site}/{page}.html")
-    colab = tab.locator("a[href*='colab.research.google.com']")
-    assert f"]({colab.get_attribute('href')})" in badge
-    source = tab.locator("a.btn-download-source-button").get_attribute("href")
-    downloaded = SITE / page / "../" / source
-    assert downloaded.resolve().read_bytes() == (ROOT / f"{page}.ipynb").read_bytes()
+@pytest.mark.parametrize("page", CHAPTERS)
+def test_chapter_leads_to_its_own_notebook(built, page):
+    soup = BeautifulSoup((SITE / f"{page}.html").read_text(), "html.parser")
+    notebook = (ROOT / f"{page}.ipynb").read_bytes()
+    colab = soup.select_one("a[href*='colab.research.google.com']")["href"]
+    assert f"]({colab})".encode() in notebook
+    source = soup.select_one("a.btn-download-source-button")["href"]
+    assert (SITE / page / "../" / source).resolve().read_bytes() == notebook
 
 
 @pytest.mark.parametrize("page", [*PAGES, "index"])
@@ -448,14 +434,8 @@ def test_page_says_what_it_is(built, page):
 
 def test_sitemap_lists_all_pages(built):
     listed = re.findall("<loc>(.*?)</loc>", (SITE / "sitemap.xml").read_text())
-    both = [*PAGES, *(f"ko/{page}" for page in PAGES if has_edition())]
+    both = [*PAGES, *(f"ko/{page}" for page in PAGES)]
     assert sorted(listed) == sorted(f"{ADDRESS}{page}.html" for page in both)
-
-
-def test_status_page_lists_all_run_times(articles):
-    rows = [row.get_text(" ") for row in articles["book/status"].select("tbody tr")]
-    assert len(rows) == len(NOTEBOOKS)
-    assert all(re.search(r"\d+\.\d", row) for row in rows)
 
 
 def test_unknown_address_shows_a_page_with_ways_on(calm_tab, site):
@@ -553,39 +533,11 @@ def test_no_picture_is_distorted(browser, site, page, screen):
             assert drawn == pytest.approx(natural, rel=0.02)
 
 
-def formulas_of(cells):
-    """Yield the formulas in a notebook's text, without white space."""
-    parser = MarkdownIt().use(dollarmath_plugin)
-    for cell in cells:
-        for block in parser.parse(cell.source) if cell.cell_type == "markdown" else []:
-            for token in [block, *(block.children or [])]:
-                if token.type.startswith("math"):
-                    yield "".join(token.content.split())
-
-
 @pytest.mark.parametrize("page", NOTEBOOKS)
 def test_no_output_is_longer_than_anyone_reads(articles, page):
     for output in articles[page].select(".cell_output"):
         lines = [pre.text.splitlines() for pre in output.select("pre")]
         assert len(sum(lines, [])) <= 40, output
-
-
-@pytest.mark.parametrize("page", NOTEBOOKS)
-def test_no_code_and_no_formula_is_lost(articles, page):
-    cells = nbformat.read(ROOT / f"{page}.ipynb", as_version=4).cells
-    sources = [
-        cell.source.strip()
-        for cell in cells
-        if cell.cell_type == "code"
-        and not {"remove-cell", "remove-input"} & {*cell.metadata.get("tags", [])}
-    ]
-    shown = articles[page].select(".cell_input pre")
-    assert [code.text.strip() for code in shown] == sources
-    drawn = [
-        "".join(formula.find("annotation").text.split())
-        for formula in articles[page].select(".math > math")
-    ]
-    assert drawn == list(formulas_of(cells))
 
 
 def test_fonts_have_all_that_the_pages_show(articles, browser, site):
@@ -617,36 +569,8 @@ def test_search_says_what_it_found(phone, site):
     status.get_by_text("Results").wait_for()
     excerpts.nth(5).wait_for()
     assert status.inner_text() == f"Results: {phone.locator('.search li').count()}"
-    box, field = status.bounding_box(), phone.locator("main form").bounding_box()
-    assert box["x"] == field["x"] == 16
-    assert box["y"] - field["y"] - field["height"] >= 8
     texts = excerpts.all_inner_texts()
     assert "gradient" in " ".join(texts) and "gradient tape" not in texts
     assert not any(part in " ".join(texts) for part in (".pdf", "Contents", "→"))
     phone.goto(f"{site}/search.html?q=xyzzy")
     phone.get_by_text("Nothing found").wait_for()
-
-
-def shaded(tab, box):
-    """Return for the left and the right edge of a box whether it is shaded."""
-    box.evaluate("box => box.scrollIntoView({block: 'center'})")
-    tab.evaluate(TWO_FRAMES)
-    with Image.open(io.BytesIO(box.screenshot())) as image:
-        places = (3, image.width // 2, image.width - 4)
-        left, middle, right = [image.getpixel((place, 5)) for place in places]
-    return left != middle, right != middle
-
-
-@pytest.mark.parametrize("theme", ["light", "dark"])
-def test_what_goes_on_past_an_edge_shows_that_it_does(phone, site, theme):
-    phone.emulate_media(color_scheme=theme)
-    phone.goto(f"{site}/{CHAPTERS[1]}.html")
-    phone.evaluate(UNFOLD)
-    table = phone.locator("pre.columns", has_text="all weights").first
-    assert shaded(phone, table) == (False, True)
-    table.evaluate("table => table.scrollLeft = 40")
-    assert shaded(phone, table) == (True, True)
-    table.evaluate("table => table.scrollLeft = table.scrollWidth")
-    assert shaded(phone, table) == (True, False)
-    phone.set_viewport_size(WIDE)
-    assert not shaded(phone, table)[1]

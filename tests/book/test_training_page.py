@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from axe_playwright_python.sync_playwright import Axe
-from conftest import IN_BOTH_WAYS, PICTURES, ROOT, SITE, opened
+from conftest import IN_BOTH_WAYS, PICTURES, SITE, opened
 from PIL import Image
 from test_pages import PHONE, barriers
 
@@ -195,10 +195,3 @@ def test_nothing_bars_the_way_while_it_trains(browser, site, theme):
         PICTURES.mkdir(parents=True, exist_ok=True)
         field.screenshot(path=PICTURES / f"training-phone-{theme}.png")
         assert tab.complaints == []
-
-
-@pytest.mark.parametrize("name", ["training.js", "train.js"])
-def test_the_code_of_the_field_stays_short(name):
-    text = (ROOT / "book/_static/train" / name).read_text()
-    lines = [line.strip() for line in text.splitlines()]
-    assert len([line for line in lines if line and not line.startswith("//")]) <= 250
