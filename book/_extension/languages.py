@@ -96,11 +96,8 @@ class EnglishIds(SphinxTransform):
 
 def list_addresses(app, page):
     """Return where a page is in each language, from the top of the English book."""
-    is_file = page in app.env.found_docs
-    name = Path(app.env.doc2path(page, base=False)).name if is_file else "words.json"
     target = app.builder.get_target_uri(page)
-    is_translated = (ROOT / "book/ko" / name).is_file()
-    return {"en": target} | ({"ko": f"ko/{target}"} if is_translated else {})
+    return {"en": target, "ko": f"ko/{target}"}
 
 
 def is_stale(name):
