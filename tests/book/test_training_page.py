@@ -137,7 +137,7 @@ def test_a_rate_that_diverges_chosen_with_the_keyboard(tab, site):
     tab.keyboard.press("Tab")
     tab.keyboard.press("Enter")  # on Pause
     field.get_by_text(re.compile(r"Step \d+: loss")).wait_for(state="attached")
-    assert abs(np.mean(tab.evaluate("record.losses.slice(20)")) - 14.5) < 1
+    assert np.mean(tab.evaluate("record.losses.slice(20)")) > 5  # 2.3 knows nothing
     assert accuracy(field) < 0.2
 
 
