@@ -84,6 +84,9 @@ def fill_templates(app, pagename, templatename, context, doctree):
     """Give the templates what the book's results come from."""
     context["digits"] = ", ".join(list_digits(app.env))
     context["versions"] = ", ".join(versions())
+    settings = "_static/documentation_options.js"  # layout.html has them itself
+    scripts = context["script_files"]
+    scripts[:] = [script for script in scripts if script.filename != settings]
     if pagename == app.config.root_doc:
         context["docstitle"] = ""  # its own title is that of the book already
 
