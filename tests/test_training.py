@@ -128,7 +128,7 @@ def test_it_stops_when_the_loss_is_not_finite(small_data, train):
     model.weights[0].assign(model.weights[0] * np.inf)
     words = "loss at epoch 0, batch 0 must be finite.*learning rate ten times smaller"
     with pytest.raises(FloatingPointError, match=words):
-        train(model, *small_data, 1, verbose=0)
+        train(model, *small_data, 1, validation_data=small_data, metric=accuracy)
 
 
 def test_a_learning_rate_is_a_number_or_a_function_of_the_step():

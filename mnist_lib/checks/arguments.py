@@ -269,7 +269,7 @@ def check_training(model, data, validation_data, metric, loss, takes_classes) ->
     """Try model, loss and metrics on a few examples, before the first step."""
     check_callable("model", model)
     check_callable("loss", loss)
-    examples = check_examples(model, data, loss, takes_classes)
+    labels, predictions = check_examples(model, data, loss, takes_classes)
     if validation_data is None:
         needed = "given, since a metric is measured on it"
         return require(metric is None, "validation_data", needed, "None")
@@ -279,8 +279,8 @@ def check_training(model, data, validation_data, metric, loss, takes_classes) ->
     check_examples(model, validation_data, loss, takes_classes)
     metrics = metric if isinstance(metric, dict) else {"metric": metric}
     for name, function in metrics.items():
-        if function is not None:
-            check_metric(name, function, *examples)
+        if function is not None and np.isfinite(predictions).all():  # fit explains NaN
+            check_metric(name, function, labels, predictions)
 
 
 def check_examples(model, data, loss, takes_classes: bool) -> tuple:
