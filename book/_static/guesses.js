@@ -147,6 +147,7 @@
     }
     foldClosed(some);
     all.textContent = say(guesses.every(isOpen) ? "Hide again" : "Show all");
+    all.style.visibility = guesses.every(isSolved) ? "hidden" : "";  // there is nothing to hide
     forget.style.visibility = guesses.some((guess) => stateOf(guess).tries.length) ? "" : "hidden";
     const questions = guesses.filter(({ kind }) => kind === "question");
     const right = questions.filter((guess) => stateOf(guess).tries[0] === guess.right).length;

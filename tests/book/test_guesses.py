@@ -116,6 +116,13 @@ def test_all_can_be_shown_and_hidden_again(page):
     assert all(seen(parts))
     button(page, "Hide again").press("Space")
     assert seen(parts)[0] and not seen(parts)[-1] and page.evaluate(PLACES) == before
+    for prompt in page.locator("[data-right]").all():
+        choose(prompt, is_right=True)
+    for prompt in page.locator(NUMBER).all():
+        field = prompt.get_by_label("Your guess")
+        field.fill(prompt.get_attribute("data-number"))
+        field.press("Enter")
+    assert not button(page, "Hide again").is_visible()  # there is nothing to hide
 
 
 def test_answer_can_be_shown_without_a_guess(page):
