@@ -269,6 +269,7 @@ def problems_of_file(name, content):
     found = re.findall(pattern, content.decode("utf-8", errors="ignore"))
     yield name, not found, f"contains {found}"
     yield name, len(content) <= 1_000_000, "over 1 MB"
+    yield name, not name.endswith((".npz", ".gz")), "data do not belong here"
 
 
 def code_lines(function, lines):
@@ -288,8 +289,11 @@ def problems_of_module(place, source):
     for part in nodes(tree, ast.FunctionDef):
         count = code_lines(part, lines)
         yield f"{place}, {part.name}", count <= 20, f"{count} code lines, over 20"
-        typed = part.returns or part.name not in public_names(tree)
-        yield f"{place}, {part.name}", typed, "no return annotation"
+    for name, part in definitions(tree).items():
+        if name in public_names(tree) and isinstance(part, ast.FunctionDef):
+            told = not nodes(part.args, ast.arg) or "Args:\n" in ast.get_docstring(part)
+            yield f"{place}, {name}", told, "no Args in the docstring"
+            yield f"{place}, {name}", part.returns, "no return annotation"
 
 
 # Checks of a chapter
@@ -305,6 +309,8 @@ def problems_of_source(chapter):
     for cell in chapter.cells:
         yield cell, GAP not in cell.source, "a gap is left"
         yield cell, not cell.content.get("outputs"), "has outputs"
+        machine = re.search(r"(?<![\w.])/(?:home|root|work|tmp)/", cell.source)
+        yield cell, not machine, "a path of one machine"
         skipped = cell.tags & {"raises-exception", "skip-execution"}
         yield cell, not skipped, f"tagged {skipped}, so its errors are not seen"
 
