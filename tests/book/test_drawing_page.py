@@ -137,6 +137,30 @@ def test_a_drawing_is_prepared_as_mnist_is(desk):
     assert np.abs(large - small).mean() < 0.02  # the pointer moves in whole pixels
 
 
+ZOOMS = {
+    "turned": "document.getElementById('draw').style.transform = 'rotate(40deg)'",
+    "both": "document.querySelector('article').style = 'zoom: 1.5; scale: 0.8'",
+}
+
+
+@pytest.mark.parametrize("change", ZOOMS.values(), ids=ZOOMS)
+def test_strokes_land_where_the_pen_is(desk, change):
+    desk.evaluate(change)
+    desk.locator("#draw-pad").scroll_into_view_if_needed()
+    session = desk.context.new_cdp_session(desk)
+    pad = session.send("Runtime.evaluate", {"expression": "pad"})["result"]["objectId"]
+    model = session.send("DOM.getBoxModel", {"objectId": pad})["model"]
+    corner, right, _, bottom = np.reshape(model["content"], (4, 2))
+    drawn = [[0.5, 0.45], [0.6, 0.5], [0.55, 0.6]]
+    for i, (x, y) in enumerate(drawn):
+        desk.mouse.move(*(corner + x * (right - corner) + y * (bottom - corner)))
+        if i == 0:
+            desk.mouse.down()
+    desk.mouse.up()
+    (stroke,) = desk.evaluate("drawing.strokes")
+    assert np.abs(np.subtract(stroke, drawn)).max() < 0.01
+
+
 def test_a_very_long_stroke_is_read(desk):
     code = """() => {
       const turn = (i) => [0.5 + 0.2 * Math.cos(i), 0.5 + 0.4 * Math.sin(i)];
